@@ -1,0 +1,116 @@
+"""What a value is: its dtype and shape, and how the two are spelled (`f32[4, 16]`).
+
+Nothing here knows of graphs or ops.  `DType` objects are the public `graphtorch.float32` etc. and
+print as PyTorch prints its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DType:
+    """An element type.  `f32[4, 16]` builds a `TensorType`, as the IR text does."""
+
+    name: str  # PyTorch's name: "float32"
+    short: str  # the IR's spelling: "f32"
+    numpy: np.dtype
+    kind: str  # "b" bool, "u" unsigned, "i" signed, "f" floating, "c" complex
+    itemsize: int  # bytes
+
+    @property
+    def is_floating_point(self) -> bool:
+        return self.kind == "f"
+
+    @property
+    def is_complex(self) -> bool:
+        return self.kind == "c"
+
+    @property
+    def is_signed(self) -> bool:
+        return self.kind in "ifc"
+
+    def __getitem__(self, shape: int | tuple[int, ...]) -> TensorType:
+        return TensorType(self, shape if isinstance(shape, tuple) else (shape,))
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> tuple:
+        return (dtype_by_name, (self.name,))
+
+
+def _dtype(name: str, short: str, numpy: object, kind: str) -> DType:
+    numpy_dtype = np.dtype(numpy)  # type: ignore[arg-type]
+    return DType(name, short, numpy_dtype, kind, numpy_dtype.itemsize)
+
+
+# fmt: off
+float64    = _dtype("float64",    "f64",  np.float64,          "f")
+float32    = _dtype("float32",    "f32",  np.float32,          "f")
+float16    = _dtype("float16",    "f16",  np.float16,          "f")
+bfloat16   = _dtype("bfloat16",   "bf16", ml_dtypes.bfloat16,  "f")
+int64      = _dtype("int64",      "i64",  np.int64,            "i")
+int32      = _dtype("int32",      "i32",  np.int32,            "i")
+int16      = _dtype("int16",      "i16",  np.int16,            "i")
+int8       = _dtype("int8",       "i8",   np.int8,             "i")
+uint8      = _dtype("uint8",      "u8",   np.uint8,            "u")
+bool_      = _dtype("bool",       "bool", np.bool_,            "b")
+complex64  = _dtype("complex64",  "c64",  np.complex64,        "c")
+complex128 = _dtype("complex128", "c128", np.complex128,       "c")
+# fmt: on
+
+DTYPES: tuple[DType, ...] = (
+    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_, complex64, complex128,
+)  # fmt: skip
+BY_NAME = {d.name: d for d in DTYPES}
+BY_SHORT = {d.short: d for d in DTYPES}
+BY_NUMPY = {d.numpy: d for d in DTYPES}
+
+
+def dtype_by_name(name: str) -> DType:
+    """Return the dtype PyTorch calls `name`; raises KeyError."""
+    return BY_NAME[name]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """dtype and shape of one value.  Values in the IR are dense; strides belong to buffers."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.dtype.short}[{', '.join(map(str, self.shape))}]"
+
+    __repr__ = __str__
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Row-major strides in elements.
+
+    >>> contiguous_strides((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
