@@ -40,11 +40,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..ir.types import DType, bfloat16, float16, float32
 
-INDEX_OUT_OF_RANGE = 1  # code in the status buffer: (code, offending index)
+if TYPE_CHECKING:
+    from .llvm.target import Target
 
 Role = Literal["in", "out", "inout", "temp", "status"]
 Combine = Literal["add", "mul", "max", "min", "and", "or", "argmax", "argmin"]
@@ -222,20 +223,23 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Indirect:
-    """Adds value * stride to an address; value must lie in [0, size).
+    """Adds value * stride to an address; value must lie in [0, size), with `wrap` in [-size, size).
 
-    With `check`, a value outside writes (INDEX_OUT_OF_RANGE, value) to the status buffer (first
-    failure only) and is clamped.  Without, the caller promises that it is in range.
+    A value outside writes (code, value) to the status buffer, if it is the first failure, and is
+    clamped.  Code 0: unchecked, the caller promises that it is in range.  Codes number the checks
+    of a kernel from 1 (`Launch.failures` says what each means).
     """
 
     value: Value  # i64 or i32
     stride: Index
     size: Size
-    check: bool = True
+    code: int = 1
+    wrap: bool = False
 
     def __str__(self) -> str:
-        mark = f" in {self.size}" if self.check else ""
-        return f"{self.stride}*({self.value.name}{mark})"
+        mark = " wraps in" if self.wrap else " in"
+        check = f" or fail {self.code}" if self.code else ""
+        return f"{self.stride}*({self.value.name}{mark} {self.size}{check})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +366,7 @@ class Kernel:
     def can_fail(self) -> bool:
         """Whether a launch passes the status buffer after the operands."""
         return any(
-            i.check
+            i.code
             for s in statements(self.body)
             if isinstance(s, (Load, Store))
             for i in s.indirect
@@ -377,6 +381,19 @@ class Kernel:
             else:
                 total *= _value(extent, params)
         return total
+
+    @property
+    def key(self) -> str:
+        """Text that is equal for structurally equal kernels (names do not count)."""
+        from .kernel_text import structure
+
+        return structure(self)
+
+    def llvm(self, symbol: str, target: Target) -> str:
+        """LLVM text of a module that defines `symbol`; see `codegen.program.KernelSource`."""
+        from .llvm.printer import print_kernel
+
+        return print_kernel(self, symbol, target)
 
     def __str__(self) -> str:
         from .kernel_text import to_text

@@ -56,7 +56,7 @@ class Weak:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: bool | int | float):
+    def __init__(self, value: bool | float):
         self.value = value
 
 
@@ -256,7 +256,7 @@ class KernelBuilder:
 
     # scalar target -------------------------------------------------------------------------------
 
-    def const(self, value: bool | int | float, dtype: DType | None = None) -> Any:
+    def const(self, value: bool | float, dtype: DType | None = None) -> Any:
         if dtype is None:
             return Weak(value)
         return self._typed(Weak(value), compute_dtype(dtype))
@@ -291,7 +291,7 @@ class KernelBuilder:
 
     def _find(self, key: Any) -> Value | None:
         for known in reversed(self._known):
-            found = known.get(key)
+            found: Value | None = known.get(key)
             if found is not None:
                 return found
         return None

@@ -5,7 +5,7 @@ Vector loops are evaluated as whole arrays, everything else in Python loops; slo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from ..ir.types import DType, bfloat16, float16
 from .kernel import (
-    INDEX_OUT_OF_RANGE,
     AxisValue,
     Compute,
     Const,
@@ -76,7 +75,7 @@ class _Interpreter:
         return self.status
 
     def size(self, size: int | str) -> int:
-        return self.params[size] if isinstance(size, str) else size
+        return int(self.params[size]) if isinstance(size, str) else size
 
     def extent(self, extent: int | str | Tile | Tiles) -> int:
         if isinstance(extent, Tile):
@@ -138,13 +137,16 @@ class _Interpreter:
         at = self.index(index)
         for part in indirect:
             value, size = np.asarray(self.values[part.value.name], np.int64), self.size(part.size)
+            given = value
+            if part.wrap:
+                value = np.where(value < 0, value + size, value)
             wrong = ((value < 0) | (value >= size)) & mask
             if np.any(wrong):
-                if not part.check:
+                if not part.code:
                     raise IndexError(f"{self.kernel.name}: unchecked index out of range")
                 if self.status[0] == 0:
-                    bad = np.broadcast_to(value, np.shape(wrong)).reshape(-1)
-                    self.status = (INDEX_OUT_OF_RANGE, int(bad[np.argmax(wrong)]))
+                    bad = np.broadcast_to(given, np.shape(wrong)).reshape(-1)
+                    self.status = (part.code, int(bad[np.argmax(wrong)]))
             at = at + np.clip(value, 0, max(size - 1, 0)) * self.index(part.stride)
         return at
 

@@ -157,7 +157,7 @@ class _Renamer:
 
     def indirect(self, indirect: tuple[Indirect, ...]) -> tuple[Indirect, ...]:
         return tuple(
-            Indirect(self.value(i.value), self.index(i.stride), self.size(i.size), i.check)
+            Indirect(self.value(i.value), self.index(i.stride), self.size(i.size), i.code, i.wrap)
             for i in indirect
         )
 

@@ -59,7 +59,7 @@ COMPARISONS = frozenset({"less", "less_equal", "equal", "not_equal"})  # -> bool
 class ScalarTarget(Protocol):
     """See the module docstring; `Any` is the target's own kind of value."""
 
-    def const(self, value: bool | int | float, dtype: DType | None = None) -> Any: ...
+    def const(self, value: bool | float, dtype: DType | None = None) -> Any: ...
     def dtype(self, x: Any) -> DType: ...
     def add(self, a: Any, b: Any) -> Any: ...
     def sub(self, a: Any, b: Any) -> Any: ...
@@ -89,7 +89,7 @@ class ScalarTarget(Protocol):
 class NumpyScalar:
     """The oracle: scalar bodies over NumPy arrays.  f32 and f64 functions are computed in f64."""
 
-    def const(self, value: bool | int | float, dtype: DType | None = None) -> Any:
+    def const(self, value: bool | float, dtype: DType | None = None) -> Any:
         return value if dtype is None else np.array(value, dtype.numpy)
 
     def dtype(self, x: Any) -> DType:
