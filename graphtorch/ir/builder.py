@@ -10,25 +10,35 @@ Names come from ops (`matmul`, `matmul_1`) and stay through passes, so two dumps
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import dispatch
 from .graph import NOWHERE, Graph, Node, Source
 from .op import OPS, Op, declare
-from .types import TensorType
+from .types import BY_SHORT, TensorType
+
+# what the text of a graph means by itself, so that no value may take the name
+RESERVED = frozenset({*keyword.kwlist, *BY_SHORT, "ops", "update", "inf", "nan", "complex"})
 
 INPUT = declare("input", "input", "", lambda *, type: type)
 
 
 class Names:
-    """Hands out names: the wish itself, or the wish with the next free number."""
+    """Hands out names: the wish itself, or the wish with the next free number.
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    A wish that is no identifier (`fc1.weight`) is spelled with underscores.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken: set[str] = {*RESERVED, *taken}
         self._next: dict[str, int] = {}
 
     def take(self, wish: str) -> str:
+        if not wish.isidentifier():
+            wish = re.sub(r"\W|^(?=\d)", "_", wish) or "_"
         name = wish
         if name in self._taken:
             number = self._next.get(wish, 1)
@@ -88,7 +98,14 @@ class GraphBuilder:
     ) -> Node:
         """Add one node with its type inferred."""
         type = op.infer(*(operand_type(x) for x in inputs), **attrs)
-        node = Node(self.names.take(name or op.name), op, tuple(inputs), dict(attrs), type, source or self.source)
+        node = Node(
+            self.names.take(name or op.name),
+            op,
+            tuple(inputs),
+            dict(attrs),
+            type,
+            source or self.source,
+        )
         self.nodes.append(node)
         return node
 
@@ -103,5 +120,10 @@ class GraphBuilder:
     def finish(self, outputs: Iterable[Node], **meta: Any) -> Graph:
         """Return the graph built so far."""
         return Graph(
-            self.name, tuple(self.inputs), tuple(self.nodes), tuple(outputs), tuple(self.updates.items()), meta
+            self.name,
+            tuple(self.inputs),
+            tuple(self.nodes),
+            tuple(outputs),
+            tuple(self.updates.items()),
+            meta,
         )

@@ -69,7 +69,8 @@ def interpret(graph: Graph, *arrays: Any) -> list[np.ndarray[Any, Any]]:
     is not of the type the graph states.
     """
     bound = tuple(
-        check(array, node, "the array given") for node, array in zip(graph.inputs, arrays, strict=True)
+        check(array, node, "the array given")
+        for node, array in zip(graph.inputs, arrays, strict=True)
     )
     return run(graph, bound, compute)
 
