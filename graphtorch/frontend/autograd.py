@@ -27,7 +27,7 @@ from ..ir.op import Op
 from ..ir.types import BY_NUMPY, TensorType
 from . import grad_mode
 from .grad_mode import state as grad_state
-from .tensor import _PACKAGE, Tensor, wrap
+from .tensor import _PACKAGE, Tensor
 
 _sequence = itertools.count(1).__next__
 
@@ -48,7 +48,8 @@ class SavedOutput:
         self.device = tensor._device
 
     def unpack(self, node: TapeNode, index: int) -> Tensor:
-        tensor = wrap(self.array)
+        tensor = Tensor.__new__(Tensor)
+        tensor._array = self.array
         tensor._storage_ = self.storage
         if self.traced is not None:
             tensor._traced = self.traced
@@ -359,6 +360,7 @@ def _engine(
             heapq.heappush(heap, (-node.sequence, node))
         slots[index] = _add(slots[index], grad)
 
+    tracer = dispatch._stack.top
     with grad_mode.set_grad_enabled(create_graph):
         for tensor, grad in roots:
             node = tensor._history()
@@ -392,6 +394,8 @@ def _engine(
             if node._pre_hooks:
                 for hook in list(node._pre_hooks.values()):
                     grads = list(hook(tuple(grads)) or grads)
+            if tracer is not None:
+                tracer.ran_node(node)  # type: ignore[attr-defined]
             cotangents = node.cotangents(grads)
             if node._post_hooks:
                 for hook in list(node._post_hooks.values()):

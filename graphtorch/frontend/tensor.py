@@ -66,7 +66,7 @@ class Tensor(Arithmetic):
     _grad: Tensor | None = None
     _hooks: dict[int, Callable] | None = None
     _retains_grad = False
-    _traced: Any = None  # (tracer, node, epoch), see trace.py
+    _traced: Any = None  # (tracer, node, version), see trace.py
     _device: Any = None  # None: the CPU
     __array_priority__ = 1000
 
@@ -307,4 +307,6 @@ def wrap(array: np.ndarray) -> Tensor:
     """Return a new tensor over `array` (shared, not copied)."""
     tensor = Tensor.__new__(Tensor)
     tensor._array = array
+    if _stack.top is not None:
+        tensor._traced = (_stack.top, None, 0)  # made of Python data: a constant of the trace
     return tensor

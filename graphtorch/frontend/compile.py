@@ -1,0 +1,292 @@
+"""`@graphtorch.compile`: trace once, check guards, run the compiled graph from then on.
+
+    CompiledFunction ──first call──> Tracer + Watcher ──> Trace ──> Variant (guards + program)
+                     ──later calls─> variant.check(args, kwargs) ──> variant.run(args, kwargs)
+
+A variant whose guards fail is kept; a new one is traced beside it.  A function that cannot be
+replayed faithfully is *left to eager*: it runs as if it were not compiled, says so once, and
+`explain()` keeps the reason and the line.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+import types
+import warnings
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
+
+from .. import config
+from ..errors import CompileError
+from ..ir import dispatch
+from ..ir.graph import Graph
+from . import pytree
+from .grad_mode import state as grad_state
+from .guards import Checker, Watcher
+from .tensor import Tensor
+from .trace import Leaving, Trace, Tracer
+from .variant import Variant, make_variant
+
+CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
+
+MAXIMUM_VARIANTS = 16
+CHANGING = ("lr", "params")  # entries of a parameter group that are read at every call
+
+_tracing = threading.local()
+
+
+class CompiledFunction:
+    """A function (or a module's forward) under the compiler; made by `compile`."""
+
+    def __init__(self, function: Callable, name: str = ""):
+        functools.update_wrapper(self, function)
+        self._function = function
+        self.__name__ = name or getattr(function, "__name__", type(function).__name__)
+        self._lock = threading.RLock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.variants: list[Variant] = []
+        self.left: Leaving | None = None
+        self.hits = 0
+        self.misses = 0
+        self.history: list[str] = []
+
+    # ---- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for variant in self.variants:
+            if variant.check(args, kwargs):
+                if dispatch._stack.top is not None or config.flags.compile == "0":
+                    break
+                self.hits += 1
+                if variant.value_guard is not None and not variant.values_hold(args, kwargs):
+                    continue
+                return variant.run(args, kwargs)
+        return self._slow(args, kwargs)
+
+    def _slow(self, args: tuple, kwargs: dict) -> Any:
+        if (
+            config.flags.compile == "0"
+            or self.left is not None
+            or dispatch._stack.top is not None
+            or getattr(_tracing, "active", False)
+        ):
+            return self._function(*args, **kwargs)
+        with self._lock:
+            self.misses += 1
+            if len(self.variants) >= MAXIMUM_VARIANTS:
+                self._leave(
+                    Leaving(
+                        f"{MAXIMUM_VARIANTS} variants were compiled and none fits; last: {self._why(args, kwargs)}",
+                        self._definition(),
+                    )
+                )
+                return self._function(*args, **kwargs)
+            return self._trace(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    # ---- tracing
+
+    def _trace(self, args: tuple, kwargs: dict) -> Any:
+        reason = self._why(args, kwargs) if self.variants else "first call"
+        start = time.perf_counter()
+        tracer = Tracer(_identifier(self.__name__))
+        watcher = Watcher(tracer)
+        tracer.watcher = watcher  # type: ignore[attr-defined]
+        for expression, leaf in _argument_names(self._function, args, kwargs):
+            if isinstance(leaf, Tensor):
+                tracer.name_input(leaf, expression)
+            else:
+                watcher._look_into(leaf)
+        owner = getattr(self._function, "__self__", None)
+        if owner is not None:
+            watcher._look_into(owner)
+        watcher.saw_function(self._function)
+        checker = Checker()
+        checker.structure(args, "args")
+        checker.structure(kwargs, "kwargs")
+        generation = len(self.variants)
+        _tracing.active = True
+        try:
+            try:
+                with dispatch.pushed(tracer), watcher:
+                    result = self._function(*args, **kwargs)
+            except BaseException:
+                tracer.undo()
+                raise
+            finally:
+                _tracing.active = False
+            if tracer.left is None:
+                changed = watcher.changed()
+                if changed:
+                    tracer.leave(f"{changed}: a side effect that a replay would lose")
+                    tracer.left = Leaving(tracer.left.reason, self._definition())  # type: ignore[union-attr]
+            if tracer.left is not None:
+                self._leave(tracer.left)
+                return result
+            traced = time.perf_counter()
+            self._guards(checker, tracer, watcher)
+            try:
+                variant = make_variant(self.__name__, generation, tracer, args, kwargs, result, checker, reason)
+            except (CompileError, NotImplementedError) as error:
+                self._leave(Leaving(str(error), self._definition()))
+                return result
+            variant.seconds = {"trace": traced - start, "compile": time.perf_counter() - traced}
+            self.variants.insert(0, variant)
+            self.history.append(f"variant {generation}: {reason}")
+            if config.flags.debug >= 1:
+                _tell(self, variant)
+            return variant.first_result(result)
+        finally:
+            tracer.close()
+
+    def _guards(self, checker: Checker, tracer: Tracer, watcher: Watcher) -> None:
+        checker.require(f"grad.enabled is {grad_state.enabled}", "grad mode")
+        for holder, name, picture, value in watcher.reads.values():
+            checker.reading(holder, name, picture, value)
+        checker.modules(list(watcher.modules.values()))
+        checker.groups(watcher.groups, CHANGING)
+        for tensor, before in tracer._grad_inputs.values():
+            t = checker.name(tensor, "p")
+            if before is None:
+                checker.require(f"{t}._grad is None", "no gradient yet")
+            else:
+                checker.require(f"{t}._grad is {checker.name(before, 'g')}", "the same gradient tensor")
+
+    def _leave(self, left: Leaving) -> None:
+        self.left = left
+        self.history.append(f"left to eager: {left}")
+        warnings.warn(
+            f"graphtorch.compile: {self.__name__} is left to eager: {left.reason} (at {left.line})", stacklevel=4
+        )
+
+    def _why(self, args: tuple, kwargs: dict) -> str:
+        for variant in self.variants:
+            reason = variant.explain_miss(args, kwargs)
+            if reason:
+                return reason
+        return "no variant fits"
+
+    def _definition(self) -> str:
+        code = getattr(inspect.unwrap(self._function), "__code__", None)
+        code = code or getattr(getattr(self._function, "__func__", None), "__code__", None)
+        if code is None:
+            return "<unknown>"
+        return f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}"
+
+    # ---- looking inside
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """The traced graph of every variant, newest first."""
+        return [variant.trace.graph for variant in self.variants]
+
+    def cache_info(self) -> CacheInfo:
+        """Hits, misses, number of variants, and the reason the function was left to eager (or None)."""
+        return CacheInfo(self.hits, self.misses, len(self.variants), str(self.left) if self.left else None)
+
+    def explain(self) -> str:
+        """Text: every variant with its guards, kernels, host calls and memory; what was left to eager."""
+        from .explain import explain
+
+        return explain(self)
+
+    def reset(self) -> None:
+        """Forget all variants."""
+        self._reset()
+
+    def __repr__(self) -> str:
+        return f"<compiled function {self.__name__}: {len(self.variants)} variants>"
+
+    def __reduce__(self) -> tuple:
+        return (compile, (self._function,))
+
+    def __deepcopy__(self, memo: dict) -> CompiledFunction:
+        import copy
+
+        return CompiledFunction(copy.deepcopy(self._function, memo), self.__name__)
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: dict | None = None,
+    disable: bool = False,
+) -> Any:
+    """Compile a function or a module; also a decorator.
+
+    A function comes back as a callable that traces itself at the first call.  A module comes back as
+    itself, with its forward compiled: its type, `state_dict` and parameters do not change.
+    fullgraph: raise CompileError instead of leaving the function to eager.
+    dynamic, backend, mode, options: accepted as PyTorch's; there is one backend and one mode.
+    disable: return `model` unchanged.
+
+    >>> import graphtorch as torch
+    >>> @torch.compile
+    ... def f(x):
+    ...     return (x * 2).sum()
+    >>> f(torch.ones(3))
+    tensor(6.)
+    """
+    if model is None:
+        return functools.partial(
+            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+        )
+    if disable:
+        return model
+    if isinstance(model, CompiledFunction):
+        return model
+    if hasattr(model, "_parameters") and hasattr(model, "_modules"):
+        if not isinstance(model.__dict__.get("forward"), CompiledFunction):
+            compiled = CompiledFunction(model.forward, type(model).__name__)
+            compiled.fullgraph = fullgraph  # type: ignore[attr-defined]
+            model.__dict__["forward"] = compiled
+        return model
+    if not callable(model):
+        raise TypeError(f"compile() takes a function or a module, not {type(model).__name__}")
+    compiled = CompiledFunction(model)
+    compiled.fullgraph = fullgraph  # type: ignore[attr-defined]
+    return compiled
+
+
+def _argument_names(function: Callable, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
+    """Name every leaf of the arguments after its parameter."""
+    named: list[tuple[str, Any]] = []
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"arg{i}": a for i, a in enumerate(args)} | kwargs
+    for name, value in bound.items():
+        for path, leaf in pytree.paths(value, name):
+            named.append((path, leaf))
+    return named
+
+
+def _identifier(name: str) -> str:
+    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name).strip("_")
+    return cleaned or "graph"
+
+
+def _tell(function: CompiledFunction, variant: Variant) -> None:
+    import sys
+
+    print(
+        f"graphtorch: {function.__name__} variant {variant.generation} ({variant.reason}): traced"
+        f" {len(variant.trace.graph)} nodes in {variant.seconds['trace'] * 1e3:.0f} ms, compiled in"
+        f" {variant.seconds['compile'] * 1e3:.0f} ms",
+        file=sys.stderr,
+    )
+
+
+__all__ = ["CacheInfo", "CompiledFunction", "Trace", "compile"]

@@ -1,0 +1,567 @@
+"""Guards: what a trace baked in, written as one Python function that checks it again.
+
+While the traced function runs, a `Watcher` listens to the interpreter (`sys.setprofile`) and notes,
+for every user function entered,
+
+    the globals and closure cells its code reads, and the attributes reached from them and from its
+    arguments (`cfg.n_heads`, `self.scale`), found in its bytecode;
+    every nn.Module it meets: flags, attributes, hooks, parameters, buffers, submodules;
+    calls that a replay would lose (`print`, clocks, Python's random numbers): they leave to eager.
+
+Each reading becomes a line of a generated function (printed by `explain()`):
+
+    def check(args, kwargs):
+        a0 = args[0]
+        if type(a0) is not Tensor or a0._array.shape != (64, 784) or ...: return False
+        if g0['SCALE'] != 2.0: return False
+        return True
+
+Modules are checked in full only if the module epoch moved since the last check.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import os
+import sys
+import sysconfig
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ir.types import DType
+from . import grad_mode, pytree
+from .tensor import _PACKAGE, Tensor
+from .trace import Tracer
+
+_STDLIB = tuple(
+    os.path.realpath(p) + os.sep for p in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")} if p
+)
+_SIMPLE = (int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType, slice)
+_IDENTITY = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType)
+_IMPURE_MODULES = {"time", "random", "_random", "secrets", "numpy.random", "datetime", "logging"}
+_MISSING = object()
+_MAXIMUM_SNAPSHOT = 10_000
+
+
+def _is_framework(filename: str) -> bool:
+    return filename.startswith(_PACKAGE)
+
+
+def _is_stdlib(filename: str) -> bool:
+    return filename.startswith("<frozen") or (
+        filename.startswith(_STDLIB) and "site-packages" not in filename
+    )
+
+
+class Reads:
+    """What one code object reads: chains of names from globals, cells and arguments."""
+
+    __slots__ = ("chains", "writes_global")
+
+    def __init__(self, code: types.CodeType):
+        self.chains: list[tuple[str, str, tuple[str, ...]]] = []
+        self.writes_global: str | None = None
+        arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        root: tuple[str, str] | None = None
+        attributes: list[str] = []
+        seen: set[tuple[str, str, tuple[str, ...]]] = set()
+
+        def close() -> None:
+            nonlocal root, attributes
+            if root is not None:
+                chain = (*root, tuple(attributes))
+                if chain not in seen and (root[0] != "local" or attributes):
+                    seen.add(chain)
+                    self.chains.append(chain)
+            root, attributes = None, []
+
+        for instruction in dis.get_instructions(code):
+            name, value = instruction.opname, instruction.argval
+            if name == "LOAD_GLOBAL" or name == "LOAD_NAME":
+                close()
+                root = ("global", value)
+            elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
+                close()
+                root = ("cell", value)
+            elif name.startswith("LOAD_FAST") and isinstance(value, str) and value in arguments:
+                close()
+                root = ("local", value)
+            elif name in ("LOAD_ATTR", "LOAD_METHOD") and root is not None:
+                attributes.append(value)
+            else:
+                close()
+                if name == "STORE_GLOBAL":
+                    self.writes_global = value
+        close()
+
+
+def snapshot(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:
+    """A comparable picture of a value: equality for plain data, identity for everything else."""
+    budget = budget if budget is not None else [_MAXIMUM_SNAPSHOT]
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise OverflowError
+    if isinstance(value, _SIMPLE):
+        return (type(value), repr(value) if isinstance(value, float) else value)
+    if isinstance(value, np.ndarray):
+        return ("ndarray", id(value), value.tobytes() if value.size <= 1_000_000 and value.dtype.kind != "O" else None)
+    if isinstance(value, (list, tuple)) and depth < 8:
+        return (type(value), tuple([snapshot(v, depth + 1, budget) for v in value]))
+    if isinstance(value, dict) and depth < 8:
+        return (type(value), tuple([(snapshot(k, depth + 1, budget), snapshot(v, depth + 1, budget)) for k, v in value.items()]))
+    if isinstance(value, (set, frozenset)):
+        return (type(value), frozenset(map(id, value)) if any(not isinstance(v, _SIMPLE) for v in value) else frozenset(value))
+    return ("is", id(value))
+
+
+class ModuleState:
+    """A snapshot of one nn.Module: everything its forward may read."""
+
+    __slots__ = ("lists", "module", "picture")
+
+    def __init__(self, module: Any):
+        self.module = module
+        self.lists = [
+            (k, v) for k, v in module.__dict__.items()
+            if isinstance(v, (list, dict, set, np.ndarray)) and not (k.startswith("_") and k in _MODULE_DICTS)
+        ]  # fmt: skip
+        self.picture = self._take()
+
+    def _take(self) -> Any:
+        module = self.module
+        fields = module.__dict__
+        plain = tuple([(k, snapshot(v)) for k, v in fields.items() if k not in _MODULE_SKIP and k not in _MODULE_DICTS])
+        held = tuple(
+            [
+                tuple([(k, id(v)) for k, v in fields[name].items()]) if fields.get(name) else ()
+                for name in _MODULE_DICTS
+            ]
+        )
+        trainable = tuple([p.requires_grad for p in fields["_parameters"].values() if p is not None])
+        return plain, held, trainable, type(module)
+
+    def holds(self) -> bool:
+        """Whether the module is as it was."""
+        return self._take() == self.picture
+
+
+_MODULE_DICTS = (
+    "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
+    "_backward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs",
+)  # fmt: skip
+_MODULE_SKIP = {"_qualified_name", "forward", "_name", "_path"}
+
+
+class Watcher:
+    """Listens while the traced function runs and collects guards."""
+
+    def __init__(self, tracer: Tracer):
+        self.tracer = tracer
+        self.reads: dict[tuple[int, str], tuple[Any, str, Any, Any]] = {}
+        self.modules: dict[int, ModuleState] = {}
+        self.groups: list[tuple[Any, Any]] = []
+        self.kept: list[Any] = []
+        self.functions: dict[types.CodeType, types.FunctionType] = {}
+        self._codes: dict[types.CodeType, tuple[int, Reads | None]] = {}
+        self._entered: set[tuple] = set()
+
+    # ---- listening
+
+    def __enter__(self) -> Watcher:
+        self._previous = sys.getprofile()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        sys.setprofile(self._previous)
+
+    def _event(self, frame: types.FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            code = frame.f_code
+            known = self._codes.get(code)
+            if known is None:
+                known = self._codes[code] = self._classify(code)
+            kind, reads = known
+            if kind == 2:
+                self._enter(frame, code, reads)
+        elif event == "c_call":
+            known = self._codes.get(frame.f_code)
+            if known is not None and known[0] == 2:
+                self._c_call(argument)
+
+    def _classify(self, code: types.CodeType) -> tuple[int, Reads | None]:
+        filename = code.co_filename
+        if _is_framework(filename):
+            return 0, None
+        if _is_stdlib(filename):
+            name = os.path.basename(filename)
+            if name == "random.py" or "logging" in filename:
+                self.tracer.leave(f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed")
+            return 1, None
+        return 2, Reads(code)
+
+    def _c_call(self, function: Any) -> None:
+        if function is print:
+            self.tracer.leave("print() runs Python at every call; the function is left to eager")
+        elif function is builtins.input or function is builtins.open:
+            self.tracer.leave(f"{function.__name__}() cannot be replayed")
+        else:
+            owner = getattr(function, "__self__", None)
+            module = getattr(function, "__module__", None) or getattr(owner, "__name__", None)
+            if module in _IMPURE_MODULES or type(owner).__module__ in ("_random", "random", "numpy.random.mtrand"):
+                self.tracer.leave(f"{function.__name__}() gives another value at every call")
+
+    # ---- readings
+
+    def _enter(self, frame: types.FrameType, code: types.CodeType, reads: Reads) -> None:
+        local = frame.f_locals
+        first = local.get(code.co_varnames[0]) if code.co_argcount else None
+        key = (code, id(first), tuple([id(local.get(n)) for n in code.co_freevars]))
+        if key in self._entered:
+            return
+        self._entered.add(key)
+        self.kept.append(first)
+        if reads.writes_global is not None:
+            self.tracer.leave(f"{code.co_name}() writes the global {reads.writes_global!r}")
+        for kind, name, attributes in reads.chains:
+            if kind == "global":
+                holder: Any = frame.f_globals
+                value = holder.get(name, _MISSING)
+                if value is _MISSING:
+                    continue  # a builtin
+            else:
+                value = local.get(name, _MISSING)
+                holder = None
+                if value is _MISSING:
+                    continue
+                if kind == "cell":
+                    holder = self._cell(frame, name)
+            self._read(holder, name, value, attributes)
+
+    def _cell(self, frame: types.FrameType, name: str) -> Any:
+        """The cell behind a free variable, if its function was made before the trace.
+
+        A function made inside the trace closes over things that are guarded where they come from.
+        """
+        function = self.functions.get(frame.f_code)
+        if function is None or name not in frame.f_code.co_freevars:
+            return None
+        return function.__closure__[frame.f_code.co_freevars.index(name)]
+
+    def saw_function(self, function: Any) -> None:
+        """Remember a function's closure, so that its cells can be guarded when it runs."""
+        function = getattr(function, "__func__", function)
+        function = getattr(function, "__wrapped__", function)
+        if isinstance(function, types.FunctionType) and function.__closure__:
+            self.functions.setdefault(function.__code__, function)
+
+    def _read(self, holder: Any, name: str, value: Any, attributes: tuple[str, ...]) -> None:
+        if holder is not None and not _skippable(value):
+            self._note(holder, name, value)
+        for attribute in attributes:
+            if isinstance(value, Tensor) or isinstance(value, type) or value is None:
+                return
+            if isinstance(value, types.ModuleType):
+                if _is_framework(getattr(value, "__file__", None) or "") or value.__name__.split(".")[0] in sys.stdlib_module_names:
+                    return
+                found = value.__dict__.get(attribute, _MISSING)
+            else:
+                fields = getattr(value, "__dict__", None)
+                if fields is None:
+                    return
+                found = fields.get(attribute, _MISSING)
+                if found is _MISSING and _is_module(value):
+                    for group in ("_parameters", "_buffers", "_modules"):
+                        found = fields.get(group, {}).get(attribute, found)
+                if found is _MISSING:
+                    found = _class_attribute(type(value), attribute)
+            if found is _MISSING:
+                return
+            if not _skippable(found) and not _is_module(value) and not _is_framework_object(value):
+                self._note(value, attribute, found)
+            elif _is_module(value):
+                self.saw_module(value)
+                if isinstance(found, dict) and not _is_module(found):
+                    self._note(value, attribute, found)
+            value = found
+
+    def _note(self, holder: Any, name: str, value: Any) -> None:
+        key = (id(holder), name)
+        if key in self.reads:
+            return
+        try:
+            picture = snapshot(value)
+        except OverflowError:
+            self.tracer.leave(f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard")
+            return
+        self.reads[key] = (holder, name, picture, value)
+        self._look_into(value)
+        if isinstance(value, Tensor):
+            self.tracer.name_input(value, name)
+
+    def _look_into(self, value: Any, depth: int = 0) -> None:
+        if _is_module(value):
+            self.saw_module(value)
+        elif isinstance(value, (types.FunctionType, types.MethodType)):
+            self.saw_function(value)
+        elif isinstance(value, (list, tuple)) and depth < 4 and len(value) < 1000:
+            for v in value:
+                self._look_into(v, depth + 1)
+        elif isinstance(value, dict) and depth < 4 and len(value) < 1000:
+            for v in value.values():
+                self._look_into(v, depth + 1)
+
+    def saw_module(self, module: Any) -> None:
+        """Guard a module and all modules below it."""
+        if id(module) in self.modules:
+            return
+        for path, part in module.named_modules():
+            if id(part) not in self.modules:
+                self.modules[id(part)] = ModuleState(part)
+                for group in ("_parameters", "_buffers"):
+                    for name, tensor in part.__dict__[group].items():
+                        if tensor is not None:
+                            self.tracer.name_input(tensor, f"{path}.{name}" if path else name)
+
+    def saw_group(self, group: dict, changing: tuple[str, ...]) -> None:
+        """Guard an optimiser's parameter group, without the entries read at every call."""
+        self.groups.append((group, _group_picture(group, changing)))
+
+    # ---- the result
+
+    def changed(self) -> str | None:
+        """Name something guarded that the traced run itself changed: a side effect."""
+        for holder, name, picture, _ in self.reads.values():
+            if snapshot(_current(holder, name)) != picture:
+                return f"{name!r} is changed by the function itself"
+        for state in self.modules.values():
+            if not state.holds():
+                return f"an attribute of module {type(state.module).__name__} is changed by the function itself"
+        return None
+
+
+def _group_picture(group: dict, changing: tuple[str, ...]) -> Any:
+    return tuple([(k, snapshot(v)) for k, v in group.items() if k not in changing])
+
+
+def _current(holder: Any, name: str) -> Any:
+    if isinstance(holder, types.CellType):
+        try:
+            return holder.cell_contents
+        except ValueError:
+            return _MISSING
+    if isinstance(holder, dict):
+        return holder.get(name, _MISSING)
+    fields = getattr(holder, "__dict__", None)
+    if fields is not None and name in fields:
+        return fields[name]
+    return _class_attribute(type(holder), name)
+
+
+def _class_attribute(cls: type, name: str) -> Any:
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            found = base.__dict__[name]
+            if isinstance(found, (property, types.FunctionType, classmethod, staticmethod)) or hasattr(type(found), "__get__"):
+                return _MISSING
+            return found
+    return _MISSING
+
+
+def _is_module(value: Any) -> bool:
+    fields = getattr(value, "__dict__", None)
+    return isinstance(fields, dict) and "_parameters" in fields and "_modules" in fields
+
+
+def _is_framework_object(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "graphtorch"
+
+
+def _skippable(value: Any) -> bool:
+    """Things a program does not change: the framework itself and the standard library."""
+    if isinstance(value, types.ModuleType):
+        return True
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        module = getattr(value, "__module__", None) or ""
+        return module.split(".")[0] in ("graphtorch", "builtins") or module.split(".")[0] in sys.stdlib_module_names
+    return False
+
+
+def module_epoch() -> int:
+    """The number that every change of any module's structure or flags moves."""
+    from ..nn import module
+
+    return module._Epoch.value
+
+
+class Checker:
+    """Builds the generated guard function of one variant."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {"Tensor": Tensor, "grad": grad_mode.state}
+        self._count = 0
+
+    def name(self, value: Any, stem: str = "k") -> str:
+        """A variable of the generated function bound to `value`."""
+        name = f"{stem}{self._count}"
+        self._count += 1
+        self.names[name] = value
+        return name
+
+    def require(self, condition: str, why: str) -> None:
+        """Add a condition with its reason as a comment."""
+        self.lines.append(f"    if not ({condition}): return False  # {why}")
+
+    def assign(self, name: str, expression: str) -> None:
+        """Add `name = expression`."""
+        self.lines.append(f"    {name} = {expression}")
+
+    @property
+    def source(self) -> str:
+        """The function as text."""
+        return "\n".join(["def check(args, kwargs):", *self.lines, "    return True"])
+
+    def build(self) -> Callable[[tuple, dict], bool]:
+        """Compile the function."""
+        namespace = dict(self.names)
+        exec(compile(self.source, "<guards>", "exec"), namespace)  # our own text, printed by explain()
+        return namespace["check"]
+
+    # ---- kinds of guards
+
+    def structure(self, tree: Any, expression: str) -> None:
+        """Require a container (or leaf) of the same structure as `tree` at `expression`."""
+        found = pytree.children(tree)
+        if found is None:
+            self.leaf(tree, expression)
+            return
+        keys, values = found
+        kind = type(tree)
+        spelled = kind.__name__ if kind in (tuple, list, dict) else self.name(kind, "T")
+        if expression not in ("args", "kwargs"):
+            self.require(f"type({expression}) is {spelled}", "structure")
+        if isinstance(tree, dict):
+            if keys:
+                self.require(f"tuple({expression}) == {self.name(keys)}", "keys")
+            else:
+                self.require(f"not {expression}", "no keyword arguments" if expression == "kwargs" else "empty")
+        elif isinstance(tree, (tuple, list)):
+            self.require(f"len({expression}) == {len(values)}", "length")
+        for (path, _), value in zip(_steps(tree, expression), values, strict=True):
+            self.structure(value, path)
+
+    def leaf(self, value: Any, expression: str) -> None:
+        """Require a leaf like `value`: tensors by type, plain values by equality, the rest by identity."""
+        if isinstance(value, Tensor):
+            self.tensor(value, expression)
+        elif isinstance(value, bool) or value is None or value is Ellipsis:
+            self.require(f"{expression} is {value!r}", "value")
+        elif isinstance(value, float):
+            name = self.name(repr(value))
+            self.require(f"type({expression}) is float and repr({expression}) == {name}", f"value {value!r}")
+        elif isinstance(value, (int, str, bytes)) and type(value) in (int, str, bytes):
+            self.require(f"type({expression}) is {type(value).__name__} and {expression} == {value!r}", "value")
+        elif isinstance(value, (DType, slice)) or type(value) is complex:
+            self.require(f"{expression} == {self.name(value)}", "value")
+        elif isinstance(value, np.ndarray):
+            picture = self.name(snapshot(value)[2])
+            self.require(
+                f"{expression}.tobytes() == {picture} and {expression}.shape == {value.shape}", "NumPy contents"
+            )
+        else:
+            self.require(f"{expression} is {self.name(value, 'o')}", f"the same {type(value).__name__}")
+
+    def tensor(self, value: Tensor, expression: str) -> None:
+        """Require a tensor of the same type, layout and gradient flags."""
+        array = value._array
+        t, a = self.name(None, "t"), self.name(None, "a")
+        del self.names[t], self.names[a]
+        self.assign(t, expression)
+        kind = "Tensor" if type(value) is Tensor else self.name(type(value), "T")
+        self.require(f"type({t}) is {kind}", "a tensor")
+        self.assign(a, f"{t}._array")
+        dtype = self.name(array.dtype, "d")
+        self.require(f"{a}.shape == {array.shape} and {a}.dtype is {dtype}", str(value.type_))
+        if not array.flags.c_contiguous:
+            self.require(f"{a}.strides == {array.strides}", "strides")
+        else:
+            self.require(f"{a}.flags.c_contiguous", "contiguous")
+        needs = value.requires_grad
+        if needs and value._node is None:
+            self.require(f"{t}._requires_grad and {t}._node is None", "a leaf that requires grad")
+        elif needs:
+            self.require(f"{t}._node is not None", "requires grad")
+        else:
+            self.require(f"not {t}._requires_grad and {t}._node is None", "no grad")
+
+    def reading(self, holder: Any, name: str, picture: Any, value: Any) -> None:
+        """Require that a global, cell or attribute still reads the same."""
+        if isinstance(holder, types.CellType):
+            expression = f"{self.name(holder, 'cell')}.cell_contents"
+        elif isinstance(holder, dict):
+            expression = f"{self.name(holder, 'globals')}.get({name!r})"
+        elif name in getattr(holder, "__dict__", ()):
+            expression = f"{self.name(holder, 'o')}.__dict__.get({name!r})"
+        else:
+            expression = f"getattr({self.name(holder, 'o')}, {name!r}, None)"
+        if isinstance(value, bool) or value is None:
+            self.require(f"{expression} is {value!r}", name)
+        elif type(value) in (int, str):
+            self.require(f"{expression} == {value!r} and type({expression}) is {type(value).__name__}", name)
+        elif picture[0] == "is":
+            self.require(f"{expression} is {self.name(value, 'o')}", name)
+        else:
+            self.names.setdefault("snapshot", snapshot)
+            self.require(f"snapshot({expression}) == {self.name(picture)}", name)
+
+    def modules(self, states: list[ModuleState]) -> None:
+        """Require that modules are as they were; in full only when the module epoch moved."""
+        if not states:
+            return
+        from ..nn import module
+
+        epoch = module._Epoch
+        last = [epoch.value]
+
+        def unchanged() -> bool:
+            if not all(state.holds() for state in states):
+                return False
+            last[0] = epoch.value
+            return True
+
+        self.names.update(epoch=epoch, last=last, unchanged=unchanged)
+        self.require("epoch.value == last[0] or unchanged()", f"{len(states)} modules as they were")
+        loose = [(state.module, k, v) for state in states for k, v in state.lists]
+        for owner, key, value in loose:
+            self.names.setdefault("snapshot", snapshot)
+            expression = f"{self.name(owner, 'm')}.__dict__.get({key!r})"
+            self.require(f"snapshot({expression}) == {self.name(snapshot(value))}", key)
+
+    def groups(self, groups: list[tuple[Any, Any]], changing: tuple[str, ...]) -> None:
+        """Require that optimisers' parameter groups hold the same options."""
+        for group, picture in groups:
+            plain = tuple((k, v) for k, v in group.items() if k not in changing and k != "params")
+            if all(type(v) in (int, float, bool, str, type(None), tuple) for _, v in plain):
+                name = self.name(group, "group")
+                for key, value in plain:
+                    self.require(f"{name}.get({key!r}) == {self.name(value)}", f"option {key}")
+                self.require(f"len({name}['params']) == {len(group['params'])}", "parameters of the group")
+            else:
+                self.names.setdefault("picture", _group_picture)
+                self.require(f"picture({self.name(group, 'group')}, {self.name(changing)}) == {self.name(picture)}", "group")
+
+
+def _steps(tree: Any, expression: str) -> list[tuple[str, Any]]:
+    import dataclasses
+
+    keys, values = pytree.children(tree)  # type: ignore[misc]
+    attribute = dataclasses.is_dataclass(tree) and not isinstance(tree, dict)
+    return [
+        (f"{expression}.{key}" if attribute else f"{expression}[{key!r}]", value)
+        for key, value in zip(keys, values, strict=True)
+    ]

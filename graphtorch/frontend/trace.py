@@ -1,0 +1,424 @@
+"""The tracer: runs a program eagerly and writes down what it did.
+
+    user's function ──ops──> Tracer.process ──> eager result (with tape)   the program goes on as usual
+                                           └──> one node in a GraphBuilder
+
+Because the program really runs, Python control flow, hooks, `print` and the autograd engine need no
+special treatment: `backward()` and `optimizer.step()` are just more ops.  What the graph must not bake
+in silently is noted on the way:
+
+    tensors from outside      become graph inputs (`Captured`), found again by identity
+    in-place writes           become values: the buffer's current value is looked up per storage
+    `.grad` reads and writes  are inputs and outputs of the call
+    values read in Python     become value guards (`ValueGuard`)
+    what cannot be replayed   sets `left`: the function is left to eager, with the reason and the line
+
+Nothing here compiles; `compile.py` turns a finished `Trace` into something callable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompileError, message
+from ..ir import dispatch, ops
+from ..ir.builder import GraphBuilder
+from ..ir.graph import Graph, Node, Source
+from ..ir.op import Op
+from . import views
+from .autograd import _sequence as next_sequence
+from .eager import Eager
+from .tensor import _PACKAGE, Storage, Tensor, wrap
+
+_eager = Eager()
+
+
+@dataclass(eq=False)
+class Captured:
+    """A tensor from outside the traced function and the graph input that stands for it."""
+
+    tensor: Tensor
+    node: Node
+    name: str
+    written: bool = False
+    backup: np.ndarray | None = None  # the data before the first write, to undo a failed step
+
+
+@dataclass(eq=False)
+class RuntimeScalar:
+    """A Python number read afresh at every call: `group["lr"]`."""
+
+    holder: Any
+    key: Any
+    node: Node
+
+    def read(self) -> float:
+        """The value now."""
+        return self.holder[self.key]
+
+
+@dataclass(frozen=True)
+class ValueGuard:
+    """The program read `expected` out of a traced tensor; a call with another value needs another trace."""
+
+    node: Node
+    expected: Any  # ndarray
+    line: str
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Why a function is left to eager."""
+
+    reason: str
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.reason}"
+
+
+@dataclass
+class Trace:
+    """The finished record of one run."""
+
+    graph: Graph
+    captured: list[Captured]
+    scalars: list[RuntimeScalar]
+    value_guards: list[ValueGuard]
+    deferred: list[Callable[[], Any]]
+    grad_inputs: list[tuple[Tensor, Tensor | None]]
+    detached: set[Node]
+    left: Leaving | None
+    custom_functions: list[str] = field(default_factory=list)
+
+
+def line_of(frame: Any) -> str:
+    """`file.py:12` of a frame."""
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+class Tracer:
+    """An interpreter that runs ops eagerly and records them; see the module docstring."""
+
+    def __init__(self, name: str):
+        self.builder = GraphBuilder(name)
+        self.captured: dict[int, Captured] = {}
+        self.scalars: list[RuntimeScalar] = []
+        self.value_guards: list[ValueGuard] = []
+        self.deferred: list[Callable[[], Any]] = []
+        self.detached: set[Node] = set()
+        self.left: Leaving | None = None
+        self.custom_functions: list[str] = []
+        self._grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._grad_inputs: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._touched: list[weakref.ref] = []
+        self._wishes: dict[int, str] = {}
+        self._sources: dict[tuple, Source] = {}
+        self.start = next_sequence()  # tape nodes older than this belong to the program outside
+
+    # ---- recording
+
+    def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        if op.numpy is None:
+            return op.decompose(*inputs, **attrs)  # type: ignore[misc]
+        values = tuple([self.value(x) if isinstance(x, Tensor) else x for x in inputs])
+        output = _eager.process(op, inputs, attrs)
+        try:
+            node = self.builder.add(op, values, attrs, source=self._source())
+        except DataDependentShape as error:
+            self.leave(str(error))
+            return output
+        if output.__class__ is tuple:
+            for index, part in enumerate(output):
+                pick = self.builder.add(ops.pick, (node,), {"index": index}, source=node.source)
+                self._bind(part, pick)
+                if part._node is None:
+                    self.detached.add(pick)
+        else:
+            self._bind(output, node)
+            if output._node is None:
+                self.detached.add(node)
+        return output
+
+    def _bind(self, tensor: Tensor, node: Node) -> None:
+        array = tensor._array
+        if node.type.shape != array.shape or node.type.dtype.numpy != array.dtype:  # type: ignore[union-attr]
+            raise CompileError(
+                message(f"{node.op.name}: the type rule says {node.type}, the kernel made {tensor.type_}")
+            )
+        self._remember(tensor, node)
+
+    def _remember(self, tensor: Tensor, node: Node) -> None:
+        tensor._traced = (self, node, tensor._version)
+        self._touched.append(weakref.ref(tensor))
+
+    def _source(self) -> Source:
+        frame = sys._getframe(2)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        module = current_path()
+        key = (frame.f_code, frame.f_lasti, module)
+        source = self._sources.get(key)
+        if source is None:
+            source = self._sources[key] = Source(frame.f_code.co_filename, frame.f_lineno, module)
+        return source
+
+    # ---- values of tensors
+
+    def value(self, tensor: Tensor) -> Node:
+        """The node that holds this tensor's current value."""
+        traced = tensor._traced
+        here = traced is not None and traced[0] is self
+        if here and traced[1] is not None and traced[2] == tensor._version:
+            return traced[1]
+        if tensor._view is not None:
+            parent, op, attrs = tensor._view
+            node = self.builder.add(op, (self.value(parent),), attrs, source=self._source())
+            if tensor._node is None:
+                self.detached.add(node)
+            self._remember(tensor, node)
+            return node
+        if here and traced[1] is None:
+            return self._constant(tensor)
+        return self.capture(tensor).node
+
+    def name_input(self, tensor: Tensor, name: str) -> None:
+        """Ask that `tensor`, if captured, be called `name`."""
+        self._wishes.setdefault(id(tensor), name)
+
+    def capture(self, tensor: Tensor) -> Captured:
+        """Make a tensor from outside a graph input."""
+        known = self.captured.get(id(tensor))
+        if known is not None:
+            return known
+        name = self._wishes.get(id(tensor)) or _tensor_name(tensor)
+        node = self.builder.input(tensor.type_, _identifier(name), self._source())
+        found = Captured(tensor, node, name)
+        self.captured[id(tensor)] = found
+        self._remember(tensor, node)
+        return found
+
+    def _constant(self, tensor: Tensor) -> Node:
+        """A tensor made inside the trace from Python data."""
+        array = tensor._array
+        if array.size and (array.size == 1 or not array.ndim or (array == array.flat[0]).all()):
+            value = array.flat[0].item() if array.size else 0
+            node = self.builder.add(
+                ops.full, (), {"shape": array.shape, "value": value, "dtype": tensor.dtype}, source=self._source()
+            )
+            self._remember(tensor, node)
+            return node
+        frozen = Tensor.__new__(Tensor)
+        frozen._array = array.copy()
+        found = self.capture(frozen)
+        self._remember(tensor, found.node)
+        return found.node
+
+    # ---- writes
+
+    def write(self, tensor: Tensor, value: Tensor) -> None:
+        """`tensor`'s buffer now holds `value`: do it, and record what it means for the root."""
+        node = self.value(value)
+        if node.type != tensor.type_:
+            raise CompileError(message(f"in-place write of {node.type} into {tensor.type_}"))
+        root = _root(tensor)
+        self.value(root)  # a root made of Python data becomes a node before it changes
+        captured = self.captured.get(id(root))
+        if captured is not None and not captured.written:
+            captured.backup = root._array.copy()
+            captured.written = True
+        tensor._array[...] = value._array
+        storage = tensor._storage
+        storage.version += 1
+        source = self._source()
+        storage.written_at = (source.file, source.line)
+        self._put(tensor, node, storage)
+
+    def _put(self, tensor: Tensor, node: Node, storage: Storage) -> None:
+        view = tensor._view
+        if view is not None:
+            parent, op, attrs = view
+            storage.version -= 1
+            old = self.value(parent)
+            storage.version += 1
+            with self.builder:
+                self.builder.source = self._source()
+                new = views.updated(op, attrs, old, node)
+            self._put(parent, new, storage)
+        self._remember(tensor, node)
+
+    def detach_(self, tensor: Tensor) -> None:
+        """`tensor.detach_()`: history goes, the value stays."""
+        self.detached.add(self.value(tensor))
+
+    # ---- gradients as inputs and outputs
+
+    def read_grad(self, tensor: Tensor) -> Tensor | None:
+        """`tensor.grad` inside the trace."""
+        key = id(tensor)
+        if key not in self._grads and key not in self._grad_inputs and self._outside(tensor):
+            self._grad_inputs[key] = (tensor, tensor._grad)
+            if tensor._grad is not None:
+                self.name_input(tensor._grad, self._wishes.get(key, _tensor_name(tensor)) + ".grad")
+        return tensor._grad
+
+    def write_grad(self, tensor: Tensor, value: Tensor | None) -> None:
+        """`tensor.grad = value` inside the trace."""
+        if self._outside(tensor):
+            if id(tensor) not in self._grads and id(tensor) not in self._grad_inputs:
+                self._wishes.setdefault(id(tensor), _tensor_name(tensor))
+            self._grads.setdefault(id(tensor), (tensor, tensor._grad))
+
+    def _outside(self, tensor: Tensor) -> bool:
+        traced = tensor._traced
+        return traced is None or traced[0] is not self or id(tensor) in self.captured
+
+    # ---- what leaves the graph
+
+    def leave(self, reason: str) -> None:
+        """Leave this function to eager; the run itself goes on."""
+        if self.left is None:
+            frame = sys._getframe(1)
+            while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+                frame = frame.f_back
+            self.left = Leaving(reason, line_of(frame))
+
+    def read_value(self, tensor: Tensor) -> None:
+        """The program takes `tensor`'s value into Python: guard on it."""
+        node = self.value(tensor)
+        if tensor._array.size > 64:
+            self.leave(f"the program reads the {tensor._array.size} values of a traced tensor into Python")
+            return
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        self.value_guards.append(ValueGuard(node, tensor._array.copy(), line_of(frame)))
+
+    def ran_node(self, node: Any) -> None:
+        """The engine ran a tape node."""
+        if node.sequence < self.start:
+            self.leave("backward() reaches operations recorded outside the compiled function")
+
+    def custom_function(self, cls: type) -> None:
+        """An autograd.Function ran with gradients wanted."""
+        self.custom_functions.append(cls.__name__)
+
+    def runtime_scalar(self, holder: Any, key: Any) -> Tensor:
+        """A 0-d float64 tensor bound at every call to `holder[key]`."""
+        for known in self.scalars:
+            if known.holder is holder and known.key == key:
+                tensor = wrap(np.asarray(known.read(), dtype=np.float64))
+                self._remember(tensor, known.node)
+                return tensor
+        if self.deferred:
+            self.leave(f"{key!r} is read after a scheduler step inside the compiled function")
+        from ..ir.types import float64
+
+        tensor = wrap(np.asarray(holder[key], dtype=np.float64))
+        node = self.builder.input(float64[()], _identifier(str(key)), self._source())
+        self._remember(tensor, node)
+        self.scalars.append(RuntimeScalar(holder, key, node))
+        return tensor
+
+    def defer(self, effect: Callable[[], Any]) -> None:
+        """A Python effect (a scheduler's step) to repeat after every call of the compiled graph."""
+        self.deferred.append(effect)
+
+    # ---- the end
+
+    def final_grads(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Outside tensors whose `.grad` was assigned, with what it is now."""
+        return [(tensor, tensor._grad) for tensor, _ in self._grads.values()]
+
+    def finish(self, outputs: Iterable[Tensor]) -> Trace:
+        """Close the record; `outputs` become the graph's outputs, in order."""
+        nodes = [self.value(t) for t in outputs]
+        for captured in self.captured.values():
+            if captured.written:
+                final_node = self.value(captured.tensor)
+                if final_node is not captured.node:
+                    self.builder.update(captured.node, final_node)
+        graph = self.builder.finish(nodes, stage="trace")
+        return Trace(
+            graph,
+            list(self.captured.values()),
+            self.scalars,
+            self.value_guards,
+            self.deferred,
+            list(self._grad_inputs.values()),
+            self.detached,
+            self.left,
+            self.custom_functions,
+        )
+
+    def undo(self) -> None:
+        """Put back every outside tensor and gradient as it was before the trace."""
+        for captured in self.captured.values():
+            if captured.backup is not None:
+                captured.tensor._array[...] = captured.backup
+        for tensor, before in self._grads.values():
+            tensor._grad = before
+
+    def close(self) -> None:
+        """Let go of the tensors that carry values of this trace."""
+        for reference in self._touched:
+            tensor = reference()
+            if tensor is not None and tensor._traced is not None and tensor._traced[0] is self:
+                tensor._traced = None
+        self._touched.clear()
+
+
+class DataDependentShape(Exception):
+    """Raised by a type rule whose result's shape depends on values (`nonzero`)."""
+
+
+def _root(tensor: Tensor) -> Tensor:
+    while tensor._view is not None:
+        tensor = tensor._view[0]
+    return tensor
+
+
+def _tensor_name(tensor: Tensor) -> str:
+    return getattr(tensor, "_name", None) or "t"
+
+
+def _identifier(name: str) -> str:
+    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
+
+
+def is_tracing() -> bool:
+    """Whether a tracer answers on this thread."""
+    return dispatch._stack.top.__class__ is Tracer
+
+
+def active() -> Tracer | None:
+    """The tracer of this thread, if any."""
+    top = dispatch._stack.top
+    return top if top.__class__ is Tracer else None
+
+
+def runtime_scalar(holder: Any, key: Any) -> Any:
+    """`holder[key]` as a number in eager mode, as a tensor bound at every call in a trace."""
+    tracer = active()
+    return holder[key] if tracer is None else tracer.runtime_scalar(holder, key)
+
+
+_current_path: Callable[[], str] | None = None
+
+
+def current_path() -> str:
+    """The path of the module whose forward is running (`layers.3.attn`)."""
+    global _current_path
+    if _current_path is None:
+        from ..nn import module
+
+        _current_path = module.current_path
+    return _current_path()
