@@ -1,0 +1,33 @@
+# `make demo` and `make test` set everything up on a machine that has only Python (3.11 or newer) and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test parity lint clean
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[test]"
+	touch $@
+
+.venv/parity: .venv/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[parity,dev,cuda]"
+	touch $@
+
+demo: .venv/installed  ## train on real data, eager and compiled, and write the IR report
+	$(BIN)/python examples/linear_regression.py
+	$(BIN)/python examples/digits.py
+	$(BIN)/python examples/char_gpt.py --steps 200 --eager-steps 20
+	$(BIN)/python -m graphtorch report examples/digits.py --model mlp --epochs 1 --out ir-report
+
+test: .venv/installed  ## everything that needs neither torch nor a GPU
+	$(BIN)/python -m pytest tests --ignore=tests/parity
+
+parity: .venv/parity  ## against PyTorch 2.13
+	GRAPHTORCH_REQUIRE_TORCH=1 $(BIN)/python -m pytest tests/parity
+
+lint: .venv/parity
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean:
+	rm -rf .venv ir-report
