@@ -11,6 +11,7 @@
     cache_dir    GRAPHTORCH_CACHE_DIR     ""       folder of the cache; "": $XDG_CACHE_HOME/graphtorch or
                                                    ~/.cache/graphtorch
     cache_mb     GRAPHTORCH_CACHE_MB      256      size cap of the cache; the least recently used go first
+    keep_memory  GRAPHTORCH_KEEP_MEMORY   1        0: freed tensors go back to the system at once
     target       GRAPHTORCH_TARGET        host     instruction set to generate for: host, avx512, avx2, sse
                                                    or neon (only host's own family can be run)
 
@@ -51,6 +52,7 @@ class Flags:
     cache: bool = True
     cache_dir: str = ""
     cache_mb: int = 256
+    keep_memory: bool = True
     target: str = "host"
 
     def __post_init__(self) -> None:

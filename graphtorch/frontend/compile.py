@@ -28,13 +28,15 @@ from . import pytree
 from .grad_mode import state as grad_state
 from .guards import Checker, Watcher
 from .tensor import Tensor
-from .trace import Leaving, Trace, Tracer
+from .trace import Leaving, Tracer
 from .variant import Variant, make_variant
 
 CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 
 MAXIMUM_VARIANTS = 16
 CHANGING = ("lr", "params")  # entries of a parameter group that are read at every call
+
+REGISTRY: list[CompiledFunction] | None = None  # the CLI puts a list here to see every compiled function
 
 _tracing = threading.local()
 
@@ -48,6 +50,8 @@ class CompiledFunction:
         self.__name__ = name or getattr(function, "__name__", type(function).__name__)
         self._lock = threading.RLock()
         self._reset()
+        if REGISTRY is not None:
+            REGISTRY.append(self)
 
     def _reset(self) -> None:
         self.variants: list[Variant] = []
@@ -289,4 +293,4 @@ def _tell(function: CompiledFunction, variant: Variant) -> None:
     )
 
 
-__all__ = ["CacheInfo", "CompiledFunction", "Trace", "compile"]
+__all__ = ["REGISTRY", "CacheInfo", "CompiledFunction", "compile"]

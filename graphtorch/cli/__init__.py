@@ -1,0 +1,1 @@
+"""The command line: run, dump, explain, report, bench."""

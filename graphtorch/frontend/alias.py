@@ -1,0 +1,53 @@
+"""`torch` resolved to graphtorch, for programs that say `import torch`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Resolves `torch` and `torch.x.y` to the graphtorch modules of the same path."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "torch" and not name.startswith("torch."):
+            return None
+        try:
+            importlib.import_module("graphtorch" + name[len("torch") :])
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("graphtorch"):
+                return None
+            raise
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: Any) -> ModuleType:
+        return sys.modules["graphtorch" + spec.name[len("torch") :]]
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def install_as_torch() -> None:
+    """Make `import torch` give graphtorch in this process, whether or not PyTorch is installed.
+
+    Raises RuntimeError if PyTorch itself was imported before.
+
+    >>> import graphtorch
+    >>> graphtorch.install_as_torch()
+    >>> import torch
+    >>> torch is graphtorch
+    True
+    """
+    import graphtorch
+
+    known = sys.modules.get("torch")
+    if known is graphtorch:
+        return
+    if known is not None:
+        raise RuntimeError("PyTorch is already imported in this process; call install_as_torch() before it")
+    sys.meta_path.insert(0, _TorchFinder())
+    sys.modules["torch"] = graphtorch
