@@ -1,0 +1,20 @@
+"""The op table: every op is one row, one file per family.
+
+    from graphtorch.ir import ops
+    ops.matmul(a, b)            carried out by whoever is on top of the dispatch stack
+
+Every op is an attribute of this package under its own name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..op import OPS, Op
+from . import contraction, creation, index, pointwise, reduction, view
+
+globals().update(OPS)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Op: ...
