@@ -1,0 +1,208 @@
+"""The blocked matrix product: packing, register tiles, fused epilogue.
+
+One work item computes one block of the result, `mb` x `nb`, over all of k:
+
+    for each kb of k:                      pack B[kb, nb] as panels (and A[mb, kb] as rows)
+        for each `sub` rows of mb:         stays in the second-level cache
+            for each panel of nb:          stays in the first-level cache
+                for each tile of rows:     micro-kernel, accumulators in registers
+                    after the last kb:     epilogue, store
+
+Every element is summed in the order of k, block after block, whatever the number of threads.
+B is packed again by every item that needs it: with mb of a few hundred rows that costs a few percent
+and saves a launch, a barrier and a temporary; an item that finds its own panels in scratch from
+the item before keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.types import DType
+from ..llvm.target import Target
+from .describe import Epilogue
+from .emit import Function, Module, Value
+from .epilogue import Access, emit_epilogue
+from .micro import Tile, emit_micro_kernel, register_tile
+from .pack import COPY, emit_pack_a, emit_pack_b
+
+DIRECT = "direct"  # read in place, not packed
+
+ABI = [("ptr", "buffers"), ("ptr", "params"), ("ptr", "scratch"), ("i64", "begin"), ("i64", "end")]
+
+# Parameters of the blocked kernel, in order; then OPERAND_PARAMS for a, b and every access.
+PARAMS = (
+    "m n k mb nb kb sub m_blocks n_blocks batch1 batch2 "
+    "a_offset b_offset t_offset a_room panel_room t_panel t_row"
+).split()
+# Byte offset and strides: three batch indices, row, column.
+OPERAND_PARAMS = ("offset", "batch0", "batch1", "batch2", "row", "column")
+
+
+def param_index(operand: int, name: str, fixed: Sequence[str] = PARAMS) -> int:
+    """Position of an operand's parameter."""
+    return len(fixed) + operand * len(OPERAND_PARAMS) + OPERAND_PARAMS.index(name)
+
+
+def item_pointer(f: Function, operand: int, batch: Sequence[Value], fixed: Sequence[str] = PARAMS) -> str:
+    """Pointer to element (batch, 0, 0) of an operand."""
+
+    def param(name: str) -> str:
+        return f.load("i64", f.at(f["params"], param_index(operand, name, fixed), 8), 8)
+
+    offset: Value = param("offset")
+    for i, index in enumerate(batch):
+        offset = f.add(offset, f.mul(index, param(f"batch{i}")))
+    return f.at(f.load("ptr", f.at(f["buffers"], operand, 8), 8), offset, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MatmulKernel:
+    """Source of one blocked product kernel; sizes come as parameters."""
+
+    dtype: DType  # of the accumulator
+    a_kind: str
+    b_kind: str
+    a_dtype: DType
+    b_dtype: DType
+    epilogue: Epilogue
+    accesses: tuple[Access, ...]  # of the epilogue's operands, then results
+    scratch_bytes: int
+
+    @property
+    def name(self) -> str:
+        return f"matmul_{self.epilogue.key or 'plain'}"
+
+    @property
+    def key(self) -> str:
+        accesses = " ".join(a.key for a in self.accesses)
+        return (
+            f"matmul {self.dtype.short} a:{self.a_dtype.short}:{self.a_kind} "
+            f"b:{self.b_dtype.short}:{self.b_kind} epilogue:{self.epilogue.key} [{accesses}]"
+        )
+
+    def llvm(self, symbol: str, target: Target) -> str:
+        """LLVM text of a module that defines `symbol`."""
+        module = Module(target)
+        _emit(module, symbol, self, register_tile(target, self.dtype))
+        return module.text()
+
+
+def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None:
+    micro = emit_micro_kernel(module, tile)
+    pack_a = "" if kernel.a_kind == DIRECT else emit_pack_a(module, tile, kernel.a_dtype, kernel.a_kind)
+    pack_b = emit_pack_b(
+        module, tile, kernel.b_dtype, COPY if kernel.b_kind == DIRECT else kernel.b_kind
+    )
+    results = [a for a in kernel.accesses if a.result]
+    plain = not kernel.epilogue.key and results[0].unit and results[0].dtype is tile.dtype
+    epilogue = emit_epilogue(
+        module, tile, kernel.epilogue, kernel.accesses,
+        [param_index(2 + i, "row") for i in range(len(kernel.accesses))],
+    )  # fmt: skip
+    row_bytes = tile.columns * tile.size
+
+    with module.function(symbol, ABI, internal=False) as f:
+        p = {name: f.load("i64", f.at(f["params"], i, 8), 8) for i, name in enumerate(PARAMS)}
+
+        def stride(operand: int, name: str) -> str:
+            return f.load("i64", f.at(f["params"], param_index(operand, name), 8), 8)
+
+        a_row, a_column, b_row, b_column = (
+            stride(0, "row"), stride(0, "column"), stride(1, "row"), stride(1, "column"),
+        )  # fmt: skip
+        a_scratch = f.at(f["scratch"], p["a_offset"], 1)
+        b_scratch = f.at(f["scratch"], p["b_offset"], 1)
+        tiles = f.at(f["scratch"], p["t_offset"], 1)
+        bases = f.array("ptr", max(len(kernel.accesses), 1), 8)
+        rows = f.array("ptr", tile.rows, 8)
+        in_scratch = f.variable("i64", -1)  # which block of B the panels hold
+
+        with f.loop(f["begin"], f["end"]) as item:
+            block = f.div(item, p["m_blocks"])
+            m0 = f.mul(f.sub(item, f.mul(block, p["m_blocks"])), p["mb"])
+            batch = f.div(block, p["n_blocks"])
+            n0 = f.mul(f.sub(block, f.mul(batch, p["n_blocks"])), p["nb"])
+            m_count = f.min(p["mb"], f.sub(p["m"], m0))
+            n_count = f.min(p["nb"], f.sub(p["n"], n0))
+            outer = f.div(batch, p["batch2"])
+            index = [f.div(outer, p["batch1"]), f.rem(outer, p["batch1"]), f.rem(batch, p["batch2"])]
+            a_item = f.at(item_pointer(f, 0, index), f.mul(m0, a_row), 1)
+            b_item = f.at(item_pointer(f, 1, index), f.mul(n0, b_column), 1)
+            for i in range(len(kernel.accesses)):
+                f.store("ptr", item_pointer(f, 2 + i, index), f.at(bases, i, 8), 8)
+
+            with f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
+                k_count = f.min(p["kb"], f.sub(p["k"], k0))
+                last = f.compare("sge", f.add(k0, k_count), p["k"])
+                b_block = f.at(b_item, f.mul(k0, b_row), 1)
+                a_block = f.at(a_item, f.mul(k0, a_column), 1)
+                if kernel.a_kind == DIRECT:
+                    a_first, a_step = a_block, a_row
+                else:
+                    a_first, a_step = a_scratch, p["a_room"]
+                    f.call(
+                        pack_a, ("ptr", a_block), ("i64", a_row), ("i64", a_column), ("i64", m_count),
+                        ("i64", k_count), ("ptr", a_first), ("i64", a_step),
+                    )  # fmt: skip
+                # Panels from before are still good if all of k is one block.
+                stale = f.either(
+                    f.compare("ne", f.get(in_scratch), block), f.compare("slt", p["kb"], p["k"])
+                )
+                with f.when(stale):
+                    f.set(in_scratch, block)
+                    start: Value = 0
+                    if kernel.b_kind == DIRECT:  # only the edge needs room to read beyond
+                        start = f.mul(f.div(n_count, tile.columns), tile.columns)
+                    f.call(
+                        pack_b, ("ptr", f.at(b_block, f.mul(start, b_column), 1)), ("i64", b_row),
+                        ("i64", b_column), ("i64", k_count), ("i64", f.sub(n_count, start)),
+                        ("ptr", b_scratch), ("i64", p["panel_room"]),
+                    )  # fmt: skip
+                with f.loop(0, m_count, p["sub"]) as sub:
+                    sub_end = f.min(f.add(sub, p["sub"]), m_count)
+                    with f.loop(0, n_count, tile.columns) as j:
+                        columns = f.min(f.sub(n_count, j), tile.columns)
+                        panel_number = f.div(j, tile.columns)
+                        if kernel.b_kind == DIRECT:
+                            whole = f.compare("eq", columns, tile.columns)
+                            panel = f.select(
+                                whole, "ptr", f.at(b_block, f.mul(j, b_column), 1), b_scratch
+                            )
+                            b_step: Value = f.select(whole, "i64", b_row, row_bytes)
+                        else:
+                            panel = f.at(b_scratch, f.mul(panel_number, p["panel_room"]), 1)
+                            b_step = row_bytes
+                        tiles_panel = f.at(tiles, f.mul(panel_number, p["t_panel"]), 1)
+                        with f.loop(sub, sub_end, tile.rows) as i:
+                            count = f.min(f.sub(m_count, i), tile.rows)
+                            for r in range(tile.rows):
+                                at = f.add(i, r) if r == 0 else f.min(f.add(i, r), f.sub(m_count, 1))
+                                pointer = f.at(a_first, f.mul(at, a_step), 1)
+                                f.store("ptr", pointer, f.at(rows, r, 8), 8)
+                            own = f.at(tiles_panel, f.mul(f.div(i, tile.rows), p["t_row"]), 1)
+                            own_step: Value = row_bytes
+                            finish = last
+                            if plain:
+                                base = f.load("ptr", f.at(bases, 0, 8), 8)
+                                c_row = stride(2, "row")
+                                c = f.at(base, f.mul(f.add(m0, i), c_row), 1)
+                                c = f.at(c, f.add(n0, j), tile.size)
+                                full = f.both(
+                                    f.compare("eq", columns, tile.columns),
+                                    f.compare("eq", count, tile.rows),
+                                )
+                                own = f.select(full, "ptr", c, own)
+                                own_step = f.select(full, "i64", c_row, row_bytes)
+                                finish = f.both(last, f.negate(full))
+                            f.call(
+                                micro, ("ptr", rows), ("i64", k_count), ("ptr", panel), ("i64", b_step),
+                                ("ptr", own), ("i64", own_step), ("i64", k0),
+                            )  # fmt: skip
+                            with f.when(finish):
+                                f.call(
+                                    epilogue, ("ptr", own), ("i64", row_bytes), ("i64", count), ("i64", 0),
+                                    ("i64", columns), ("i64", f.add(m0, i)), ("i64", f.add(n0, j)),
+                                    ("ptr", bases), ("ptr", f["params"]),
+                                )  # fmt: skip

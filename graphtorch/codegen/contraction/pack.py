@@ -1,0 +1,254 @@
+"""Packing: copies of blocks of A and B in the order the micro-kernel reads them.
+
+    A rows      destination[i][k], each row contiguous, rows a multiple of lanes apart
+    B panels    destination[panel][k][columns], one panel per tile width
+
+Sources may have any strides.  Two cases are vectorised: the index that is contiguous in the
+destination is contiguous in the source (`copy`), or the other one is (`transpose`, blocks of
+lanes x lanes in registers).  Everything else goes element by element (`gather`).
+
+Destinations are padded to whole vectors; what lies in the padding is never stored as a result, so it
+may be anything.  bf16 and f16 sources are widened to the tile's dtype.
+"""
+
+from __future__ import annotations
+
+from ...errors import UnsupportedError
+from ...ir.types import DType, bfloat16, float16, float32, float64
+from .emit import Function, Module, Value, vector
+from .micro import Tile
+
+# How a block lies in memory, seen from its destination: the innermost index is contiguous, the
+# outer one is, or neither.
+COPY, TRANSPOSE, GATHER = "copy", "transpose", "gather"
+
+
+class Source:
+    """Loads of one source dtype as vectors or scalars of the tile's dtype."""
+
+    def __init__(self, f: Function, tile: Tile, dtype: DType):
+        self.f, self.tile, self.dtype = f, tile, dtype
+        self.size = dtype.itemsize
+        if dtype is tile.dtype:
+            self.element, self.suffix = tile.element, tile.dtype.short
+        elif tile.dtype is float32 and dtype is bfloat16:
+            self.element, self.suffix = "i16", "i16"
+        elif tile.dtype is float32 and dtype is float16:
+            self.element, self.suffix = "half", "f16"
+        else:
+            raise UnsupportedError(f"a product in {tile.dtype.short} cannot read {dtype.short} operands")
+
+    def _widen(self, value: str, lanes: int) -> str:
+        f = self.f
+
+        def type_of(element: str) -> str:
+            return vector(element, lanes) if lanes else element
+
+        if self.dtype is self.tile.dtype:
+            return value
+        if self.dtype is float16:
+            return f.op(f"fpext {type_of('half')}", value, tail=f" to {type_of('float')}")
+        wide = f.op(f"zext {type_of('i16')}", value, tail=f" to {type_of('i32')}")
+        sixteen = "splat (i32 16)" if lanes else "16"
+        shifted = f.op(f"shl {type_of('i32')}", wide, sixteen)
+        return f.op(f"bitcast {type_of('i32')}", shifted, tail=f" to {type_of('float')}")
+
+    def vector(self, pointer: str, mask: str | None = None) -> str:
+        lanes = self.tile.lanes
+        type = vector(self.element, lanes)
+        if mask is None:
+            return self._widen(self.f.load(type, pointer, self.size), lanes)
+        loaded = self.f.masked_load(type, lanes, f"v{lanes}{self.suffix}", pointer, mask)
+        return self._widen(loaded, lanes)
+
+    def scalar(self, pointer: str) -> str:
+        return self._widen(self.f.load(self.element, pointer, self.size), 0)
+
+
+def transposed(f: Function, tile: Tile, rows: list[str]) -> list[str]:
+    """The lanes x lanes transpose of `rows` in registers: first inside 128 bits, then across."""
+    lanes, element = tile.lanes, tile.element
+    group = 16 // tile.size  # elements in 128 bits
+    parts = lanes // group
+    inside: list[list[str]] = []  # [row group][column within 128 bits]
+    for g in range(parts):
+        block = rows[g * group : (g + 1) * group]
+        if group == 2:
+            inside.append([_interleave(f, tile, block[0], block[1], half, 1) for half in (0, 1)])
+            continue
+        low = [_interleave(f, tile, block[i], block[i + 1], 0, 1) for i in (0, 2)]
+        high = [_interleave(f, tile, block[i], block[i + 1], 1, 1) for i in (0, 2)]
+        inside.append(
+            [_interleave(f, tile, x[0], x[1], half, 2) for x in (low, high) for half in (0, 1)]
+        )
+    columns = []
+    for part in range(parts):
+        for q in range(group):
+            pieces = [inside[g][q] for g in range(parts)]
+            if parts == 1:
+                columns.append(pieces[0])
+                continue
+            # Join the 128-bit pieces number `part` of all row groups, two by two.
+            own = [part * group + i for i in range(group)]
+            joined = [
+                f.shuffle(element, lanes, pieces[g], pieces[g + 1], own + [lanes + i for i in own])
+                for g in range(0, parts, 2)
+            ]
+            width = 2 * group
+            while len(joined) > 1:
+                joined = [
+                    f.shuffle(element, width, joined[i], joined[i + 1], range(2 * width))
+                    for i in range(0, len(joined), 2)
+                ]
+                width *= 2
+            columns.append(joined[0])
+    return columns
+
+
+def _interleave(f: Function, tile: Tile, a: str, b: str, half: int, run: int) -> str:
+    """Within every 128 bits alternate runs of `run` elements of the low or high half of a and b."""
+    group = 16 // tile.size
+    indices: list[int] = []
+    for start in range(0, tile.lanes, group):
+        first = start + half * group // 2
+        for at in range(first, first + group // 2, run):
+            indices += range(at, at + run)
+            indices += range(tile.lanes + at, tile.lanes + at + run)
+    return f.shuffle(tile.element, tile.lanes, a, b, indices)
+
+
+def emit_transpose(module: Module, tile: Tile, dtype: DType) -> str:
+    """Define `transpose(source, step, rows, columns, destination, to_step)`; steps in bytes.
+
+    destination[c][r] = source[r][c], source rows contiguous.  Writes whole vectors: the destination
+    needs room for `columns` rounded up to lanes rows, each `rows` rounded up.
+    """
+    name = f"transpose_{dtype.short}"
+    if name in module.emitted:
+        return name
+    parameters = [
+        ("ptr", "source"), ("i64", "step"), ("i64", "rows"), ("i64", "columns"),
+        ("ptr", "destination"), ("i64", "to_step"),
+    ]  # fmt: skip
+    lanes = tile.lanes
+    with module.function(name, parameters, "noinline") as f:
+        source = Source(f, tile, dtype)
+        last = f.sub(f["rows"], 1)
+
+        def block(r: str, c: str, mask: str | None) -> None:
+            loaded = []
+            for i in range(lanes):
+                row = f.min(f.add(r, i), last)  # a missing row repeats the last one
+                pointer = f.at(f["source"], f.mul(row, f["step"]), 1)
+                loaded.append(source.vector(f.at(pointer, c, source.size), mask))
+            to = f.at(f.at(f["destination"], f.mul(c, f["to_step"]), 1), r, tile.size)
+            for column in transposed(f, tile, loaded):
+                f.store(tile.vector, column, to, tile.size)
+                to = f.op("getelementptr i8, ptr", to, f"i64 {f['to_step']}")
+
+        whole = f.mul(f.div(f["columns"], lanes), lanes)
+        with f.loop(0, f["rows"], lanes) as r:
+            with f.loop(0, whole, lanes) as c:
+                block(r, c, None)
+            with f.when(f.compare("slt", whole, f["columns"])):
+                block(r, whole, f.lane_mask(lanes, 0, f.sub(f["columns"], whole)))
+    return name
+
+
+def emit_pack_a(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
+    """Define `pack_a(a, m_step, k_step, m, k, destination, to_step)`: rows for the micro-kernel.
+
+    Steps in bytes; `to_step` is at least k rounded up to lanes elements, and the destination has
+    room for m rounded up to lanes rows.
+    """
+    name = "pack_a"
+    parameters = [
+        ("ptr", "a"), ("i64", "m_step"), ("i64", "k_step"), ("i64", "m"), ("i64", "k"),
+        ("ptr", "destination"), ("i64", "to_step"),
+    ]  # fmt: skip
+    transpose = emit_transpose(module, tile, dtype) if kind == TRANSPOSE else ""
+    with module.function(name, parameters, "noinline") as f:
+        if kind == TRANSPOSE:
+            f.call(
+                transpose, ("ptr", f["a"]), ("i64", f["k_step"]), ("i64", f["k"]), ("i64", f["m"]),
+                ("ptr", f["destination"]), ("i64", f["to_step"]),
+            )  # fmt: skip
+        else:
+            source = Source(f, tile, dtype)
+            with f.loop(0, f["m"]) as i:
+                row = f.at(f["a"], f.mul(i, f["m_step"]), 1)
+                to = f.at(f["destination"], f.mul(i, f["to_step"]), 1)
+                whole: Value = 0
+                if kind == COPY:
+                    whole = f.mul(f.div(f["k"], tile.lanes), tile.lanes)
+                    with f.loop(0, whole, tile.lanes) as k:
+                        value = source.vector(f.at(row, k, source.size))
+                        f.store(tile.vector, value, f.at(to, k, tile.size), tile.size)
+                with f.loop(whole, f["k"]) as k:
+                    value = source.scalar(f.at(row, f.mul(k, f["k_step"]), 1))
+                    f.store(tile.element, value, f.at(to, k, tile.size), tile.size)
+    return name
+
+
+def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
+    """Define `pack_b(b, k_step, n_step, k, n, destination, panel_step)`: panels for the micro-kernel.
+
+    Steps in bytes; `panel_step` is at least k rounded up to lanes times the tile's row of bytes.
+    """
+    name = "pack_b"
+    parameters = [
+        ("ptr", "b"), ("i64", "k_step"), ("i64", "n_step"), ("i64", "k"), ("i64", "n"),
+        ("ptr", "destination"), ("i64", "panel_step"),
+    ]  # fmt: skip
+    row_bytes = tile.columns * tile.size
+    transpose = emit_transpose(module, tile, dtype) if kind == TRANSPOSE else ""
+    with module.function(name, parameters, "noinline") as f:
+        source = Source(f, tile, dtype)
+        panels = f.ceil_div(f["n"], tile.columns)
+
+        def start(panel: str) -> tuple[str, Value]:
+            """The panel's destination and how many of its columns exist."""
+            left = f.sub(f["n"], f.mul(panel, tile.columns))
+            return f.at(f["destination"], f.mul(panel, f["panel_step"]), 1), f.min(left, tile.columns)
+
+        if kind == TRANSPOSE:
+            with f.loop(0, panels) as panel:
+                to, columns = start(panel)
+                first = f.at(f["b"], f.mul(f.mul(panel, tile.columns), f["n_step"]), 1)
+                f.call(
+                    transpose, ("ptr", first), ("i64", f["n_step"]), ("i64", columns), ("i64", f["k"]),
+                    ("ptr", to), ("i64", row_bytes),
+                )  # fmt: skip
+        elif kind == COPY:
+            whole = f.div(f["n"], tile.columns)
+            rest = f.mul(whole, tile.columns)
+            masks = [
+                f.lane_mask(tile.lanes, 0, f.sub(f.sub(f["n"], rest), v * tile.lanes))
+                for v in range(tile.vectors)
+            ]
+
+            def copy(row: str, to: str, masks: list[str | None]) -> None:
+                for v, mask in enumerate(masks):
+                    value = source.vector(f.at(row, v * tile.lanes, source.size), mask)
+                    f.store(tile.vector, value, f.at(to, v * tile.lanes, tile.size), tile.size)
+
+            with f.loop(0, f["k"]) as k:
+                row = f.at(f["b"], f.mul(k, f["k_step"]), 1)
+                to = f.at(f["destination"], k, row_bytes)
+                with f.loop(0, whole) as panel:
+                    at = f.at(row, f.mul(panel, tile.columns), source.size)
+                    copy(at, f.at(to, f.mul(panel, f["panel_step"]), 1), [None] * tile.vectors)
+                with f.when(f.compare("slt", rest, f["n"])):
+                    at = f.at(row, rest, source.size)
+                    copy(at, f.at(to, f.mul(whole, f["panel_step"]), 1), list(masks))
+        else:
+            with f.loop(0, panels) as panel:
+                to, columns = start(panel)
+                first = f.at(f["b"], f.mul(f.mul(panel, tile.columns), f["n_step"]), 1)
+                with f.loop(0, f["k"]) as k:
+                    row = f.at(first, f.mul(k, f["k_step"]), 1)
+                    line = f.at(to, k, row_bytes)
+                    with f.loop(0, columns) as j:
+                        value = source.scalar(f.at(row, f.mul(j, f["n_step"]), 1))
+                        f.store(tile.element, value, f.at(line, j, tile.size), tile.size)
+    return name
