@@ -1,0 +1,243 @@
+"""LLVM text -> object code -> addresses.
+
+    assemble(text, target)         object code (bytes), from any thread
+    assemble_all(texts, target)    the same for many modules, on all cores
+    load(objects, exports)         a Library: the objects linked into this process
+    optimised(text, target), assembly(text, target)     the two dumps
+
+The text already holds vector code, so LLVM's own vectorisers stay off.  A fault in the text gives a
+CompileError that shows the lines around it; an unknown symbol gives one at load time: nothing here
+aborts the process.
+
+LLVM calls of llvmlite take one process-wide lock.  The two that take time (running the passes and
+emitting code) are called through a second handle on the same library instead, each thread with a
+context and a target machine of its own, which LLVM allows: two cores compile twice as fast.
+
+This module knows no kernels and no cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ...errors import CompileError
+from .target import Target
+
+SPEED_LEVEL = 2  # of LLVM's middle end
+CODEGEN_LEVEL = 2  # of its instruction selection and scheduling
+
+
+@functools.cache
+def _llvm() -> Any:
+    """llvmlite's binding, with the native backend switched on."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
+    return llvm
+
+
+@functools.cache
+def _all_targets() -> None:
+    """Switch on the other backends, to assemble for another machine."""
+    llvm = _llvm()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+@functools.cache
+def _unlocked() -> Any:
+    """The LLVM library, called without llvmlite's lock.  See the module docstring."""
+    library = ctypes.CDLL(_llvm().ffi.lib._name)
+    for name in ("LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"):
+        function, locked = getattr(library, name), getattr(_llvm().ffi.lib, name)
+        function.argtypes, function.restype = locked.argtypes, locked.restype
+    return library
+
+
+class _Machines(threading.local):
+    """This thread's target machines: LLVM's are not to be shared between threads."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[tuple[str, str, str], Any] = {}
+
+    def get(self, target: Target) -> Any:
+        key = (target.triple, target.cpu, target.features)
+        machine = self.by_key.get(key)
+        if machine is None:
+            if not target.runnable:
+                _all_targets()
+            machine = self.by_key[key] = (
+                _llvm()
+                .Target.from_triple(target.triple)
+                .create_target_machine(
+                    cpu=target.cpu,
+                    features=target.features,
+                    opt=CODEGEN_LEVEL,
+                    reloc="pic",
+                    codemodel="small",
+                )
+            )
+        return machine
+
+
+_machines = _Machines()
+
+
+def _parse(text: str, target: Target) -> Any:
+    llvm = _llvm()
+    try:
+        module = llvm.parse_assembly(text, llvm.create_context())
+    except RuntimeError as error:
+        raise CompileError(_fault(text, str(error))) from None
+    try:
+        module.verify()
+    except RuntimeError as error:
+        raise CompileError(_fault(text, str(error))) from None
+    module.triple = target.triple
+    module.data_layout = str(_machines.get(target).target_data)
+    return module
+
+
+def _fault(text: str, error: str) -> str:
+    """LLVM's message and the lines around the place it names, numbered."""
+    lines = text.splitlines()
+    found = re.search(r":(\d+):(\d+): error", error)
+    if found:
+        line = int(found[1])
+    else:  # the verifier quotes the instruction itself
+        quoted = [part.strip() for part in error.splitlines() if part.startswith("  ")]
+        places = (i for q in quoted for i, l in enumerate(lines, 1) if l.strip() == q)  # noqa: E741
+        line = next(places, 0)
+    if not line:
+        return f"LLVM rejects the generated code: {error.strip()}"
+    first = max(line - 6, 0)
+    around = "\n".join(
+        f"{'>' if number == line else ' '} {number:4d}  {content}"
+        for number, content in enumerate(lines[first : line + 5], first + 1)
+    )
+    return f"LLVM rejects the generated code: {error.strip()}\n{around}"
+
+
+def _optimise(module: Any, target: Target) -> None:
+    llvm = _llvm()
+    options = llvm.create_pipeline_tuning_options(SPEED_LEVEL)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_interleaving = False
+    builder = llvm.create_pass_builder(_machines.get(target), options)
+    _unlocked().LLVMPY_RunNewModulePassManager(builder.getModulePassManager(), module, builder)
+
+
+def _emit(module: Any, target: Target, kind: int) -> bytes:
+    """Object code (kind 1) or assembly (kind 0) of an optimised module."""
+    llvm, machine = _llvm(), _machines.get(target)
+    with llvm.ffi.OutputString() as message:
+        buffer = _unlocked().LLVMPY_TargetMachineEmitToMemory(machine, module, kind, message)
+        if not buffer:
+            raise CompileError(f"LLVM cannot generate code for {target.name}: {message}")
+    capi = llvm.ffi.lib
+    try:
+        return ctypes.string_at(
+            capi.LLVMPY_GetBufferStart(buffer), capi.LLVMPY_GetBufferSize(buffer)
+        )
+    finally:
+        capi.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def assemble(text: str, target: Target) -> bytes:
+    """Return the object code of a module of LLVM text; raises CompileError."""
+    module = _parse(text, target)
+    _optimise(module, target)
+    return _emit(module, target, 1)
+
+
+def assemble_all(texts: Sequence[str], target: Target, threads: int) -> list[bytes]:
+    """`assemble` each text, on up to `threads` threads."""
+    if threads <= 1 or len(texts) <= 1:
+        return [assemble(text, target) for text in texts]
+    _unlocked()
+    with ThreadPoolExecutor(min(threads, len(texts)), "graphtorch-compile") as pool:
+        # The longest first, so that no thread is left with a long one at the end.
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        found = dict(zip(order, pool.map(lambda i: assemble(texts[i], target), order), strict=True))
+    return [found[i] for i in range(len(texts))]
+
+
+def optimised(text: str, target: Target) -> str:
+    """Return the LLVM text after LLVM's optimisation."""
+    module = _parse(text, target)
+    _optimise(module, target)
+    return str(module)
+
+
+def assembly(text: str, target: Target) -> str:
+    """Return the assembler text that `assemble` encodes."""
+    module = _parse(text, target)
+    _optimise(module, target)
+    return _emit(module, target, 0).decode()
+
+
+class Library:
+    """Object code linked into this process; the addresses are good while it lives."""
+
+    def __init__(self, tracker: Any, exports: Iterable[str]):
+        self._tracker = tracker
+        self.addresses: dict[str, int] = {name: tracker[name] for name in exports}
+
+    def __getitem__(self, symbol: str) -> int:
+        return self.addresses[symbol]
+
+    def keep(self) -> None:
+        """Never unload it (for code that threads may be inside of until the process ends)."""
+        self._tracker.detach()
+
+
+_numbers = itertools.count()
+_load_lock = threading.Lock()
+
+
+@functools.cache
+def _linker() -> Any:
+    """The one LLJIT of the process; it only links, all code comes to it as objects."""
+    return _llvm().create_lljit_compiler(use_jit_link=True, suppress_errors=True)
+
+
+def load(
+    objects: Sequence[bytes], exports: Sequence[str], imports: Mapping[str, int] | None = None
+) -> Library:
+    """Link objects into the process.
+
+    exports: the symbols wanted.  imports: addresses of symbols the process does not show itself.
+    Raises CompileError if an object is damaged or a symbol is missing.
+    """
+    builder = _llvm().JITLibraryBuilder().add_current_process()
+    for content in objects:
+        builder.add_object_img(content)
+    for name in exports:
+        builder.export_symbol(name)
+    for name, address in (imports or {}).items():
+        builder.import_symbol(name, address)
+    with _load_lock:
+        try:
+            tracker = builder.link(_linker(), f"graphtorch{next(_numbers)}")
+        except RuntimeError as error:
+            raise CompileError(f"cannot link the generated code: {error}") from None
+    return Library(tracker, exports)
+
+
+def compile(
+    texts: Sequence[str], exports: Sequence[str], target: Target, threads: int = 1
+) -> Library:
+    """Assemble modules and load them: the whole way, for code that is not cached."""
+    if not target.runnable:
+        raise CompileError(f"code for {target.name} cannot run on this machine")
+    return load(assemble_all(texts, target, threads), exports)
