@@ -421,6 +421,8 @@ def _engine(
 
 def _accumulate(leaf: Tensor, grad: Tensor, owned: set[int], create_graph: bool) -> None:
     """Add to `leaf.grad`; a gradient buffer nobody else holds is taken over without a copy."""
+    from ..ir import ops
+
     before = leaf.grad
     if before is not None:
         if create_graph:
@@ -430,7 +432,7 @@ def _accumulate(leaf: Tensor, grad: Tensor, owned: set[int], create_graph: bool)
     else:
         storage = grad._storage
         if not create_graph and (id(storage) in owned or grad._view is not None or not grad._array.flags.c_contiguous):
-            grad = grad.clone()  # type: ignore[attr-defined]
+            grad = ops.copy(grad)
         owned.add(id(storage))
         leaf.grad = grad
     hooks = leaf.__dict__.get("_post_accumulate_hooks")

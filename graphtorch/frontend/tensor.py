@@ -78,6 +78,16 @@ class Tensor(Arithmetic):
         return BY_NUMPY[self._array.dtype]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    @property
     def type_(self) -> TensorType:
         """dtype and shape together, as the IR spells them."""
         return TensorType(BY_NUMPY[self._array.dtype], self._array.shape)

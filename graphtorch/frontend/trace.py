@@ -33,6 +33,7 @@ from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node, Source
 from ..ir.op import Op
 from . import views
+from .autograd import SavedOutput
 from .autograd import _sequence as next_sequence
 from .eager import Eager
 from .tensor import _PACKAGE, Storage, Tensor, wrap
@@ -154,6 +155,13 @@ class Tracer:
                 message(f"{node.op.name}: the type rule says {node.type}, the kernel made {tensor.type_}")
             )
         self._remember(tensor, node)
+        tape = tensor._node
+        if tape is not None:  # the tape kept its own handle of this output before it had a node
+            kept = tape.output
+            if kept.__class__ is tuple:
+                kept = kept[tensor._index]
+            if kept.__class__ is SavedOutput:
+                kept.traced = tensor._traced
 
     def _remember(self, tensor: Tensor, node: Node) -> None:
         tensor._traced = (self, node, tensor._version)

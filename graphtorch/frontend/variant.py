@@ -245,6 +245,10 @@ class _Outputs:
         return ("output", position)
 
 
+def _bump(tensor: Tensor) -> None:
+    tensor._storage.version += 1
+
+
 def _chain(tensor: Tensor) -> list[tuple[Any, Any]]:
     """The view ops from the root to `tensor`, outermost first."""
     steps = []
@@ -286,8 +290,11 @@ def _with_stops(graph: Graph, detached: set[Node]) -> Graph:
 
 def _split(variant: Variant, plan: _Outputs, trace: Trace, tracer: Tracer) -> None:
     """Make the joint graph and cut it into a forward and a backward."""
+    from ..ir.passes.cse import cse
     from ..ir.passes.dce import dce
+    from ..ir.passes.decompose import decompose
     from ..ir.passes.partition import partition
+    from ..ir.passes.simplify import simplify
     from ..ir.transforms.vjp import vjp
 
     positions = [i for i, c in enumerate(trace.captured) if c.tensor.requires_grad]
@@ -296,7 +303,11 @@ def _split(variant: Variant, plan: _Outputs, trace: Trace, tracer: Tracer) -> No
     stopped = dce(_with_stops(trace.graph, trace.detached))
     joint = vjp(stopped, wrt=wrt, outputs=plan.differentiable)
     variant.joint = joint
-    variant.forward_graph, variant.backward_graph = partition(joint)  # type: ignore[attr-defined]
+    for clean in (dce, decompose, simplify, cse, dce):
+        joint = clean(joint)
+    split = partition(joint)
+    variant.partition = split  # type: ignore[attr-defined]
+    variant.forward_graph, variant.backward_graph = split.forward, split.backward  # type: ignore[attr-defined]
     variant.edges = [trace.captured[i] for i in positions]  # type: ignore[attr-defined]
     variant.backward_program = build_program(variant.backward_graph)  # type: ignore[attr-defined]
 
@@ -529,19 +540,19 @@ class _Attacher:
 
     def __init__(self, variant: Variant, plan: _Outputs):
         trace = variant.trace
-        forward = variant.forward_graph  # type: ignore[attr-defined]
-        backward = variant.backward_graph  # type: ignore[attr-defined]
         self.variant = variant
-        self.captured = {c.node.name: c for c in trace.captured}
-        outputs = {n.name: i for i, n in enumerate(forward.outputs)}
-        self.kept_inputs: list[str] = []
+        by_node = {c.node: c for c in trace.captured}
+        self.captured = [by_node.get(n) for n in trace.graph.inputs]  # None: a runtime scalar
+        self.kept_inputs: list[int] = []
         self.sources: list[tuple[bool, int]] = []  # (from outputs, position)
-        for node in backward.inputs[: len(backward.inputs) - len(plan.differentiable)]:
-            if node.name in outputs:
-                self.sources.append((True, outputs[node.name]))
-            else:
+        for kind, position in variant.partition.sources:  # type: ignore[attr-defined]
+            if kind == "output":
+                self.sources.append((True, position))
+            elif kind == "input":
+                if self.captured[position] is None:
+                    raise CompileError("a learning rate is needed by the backward of a compiled forward")
                 self.sources.append((False, len(self.kept_inputs)))
-                self.kept_inputs.append(node.name)
+                self.kept_inputs.append(position)
         self.types = tuple(plan.produced[i].type_ for i in plan.differentiable)
 
     def __call__(self, tensors: tuple, edges: tuple, kept: tuple, outputs: tuple) -> None:
