@@ -126,7 +126,7 @@ def pointwise(
 ) -> Op:
     """Declare an op that works element by element on operands of one shape and dtype.
 
-    partials: one rule per input giving its cotangent.  out: result dtype if not the operands'.
+    partials: one rule per input giving its cotangent; none at all: not differentiable.  out: result dtype if not the operands'.
     """
     names = tuple(inputs.split())
 
@@ -134,12 +134,10 @@ def pointwise(
         common = _same_type(name, types)
         return common if out is None else TensorType(out, common.shape)
 
-    if not partials:
-        partials = (None,) * len(names)
-    if len(partials) != len(names):
+    if partials and len(partials) != len(names):
         raise ValueError(f"op {name}: {len(names)} inputs, {len(partials)} partial derivatives")
     return register(
-        Op(name, "pointwise", names, infer or same, numpy, body=body, vjp=tuple(partials), samples=samples)
+        Op(name, "pointwise", names, infer or same, numpy, body=body, vjp=tuple(partials) or None, samples=samples)
     )
 
 

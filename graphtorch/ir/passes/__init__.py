@@ -1,0 +1,4 @@
+"""Passes keep a graph's meaning: plain functions `Graph -> Graph`, one to a file.
+
+`pipeline` has their order.
+"""

@@ -57,16 +57,14 @@ def rules() -> list[Rule]:
         (x - -y,                              lambda x, y: x + y),
         (-x * -y,                             lambda x, y: x * y),
         (-x / -y,                             lambda x, y: x / y),
-        (ops.abs(-x),                         lambda x: ops.abs(x)),
+        (ops.abs(-x),                         lambda x: ops.abs(x), lambda x: x.dtype.kind != "u"),
         (ops.square(-x),                      lambda x: ops.square(x)),
         (-(x - y),                            lambda x, y: y - x, integral),
         (ops.abs(ops.abs(x)),                 lambda x: ops.abs(x)),
         (ops.relu(ops.relu(x)),               lambda x: ops.relu(x)),
         # choices
         (ops.where(x, y, y),                  y),
-        (ops.where(True, x, y),               x),
-        (ops.where(False, x, y),              y),
-        (ops.where(ops.logical_not(c), x, y), lambda c, x, y: ops.where(c, x, y), None),
+        (ops.where(ops.logical_not(c), x, y), lambda c, x, y: ops.where(c, y, x), lambda c: boolean(c)),
         (ops.where(c, ops.where(c, x, a), y), lambda c, x, y: ops.where(c, x, y)),
         (ops.where(c, x, ops.where(c, a, y)), lambda c, x, y: ops.where(c, x, y)),
         (ops.maximum(x, x),                   x),
@@ -90,7 +88,6 @@ def rules() -> list[Rule]:
         (ops.flip(ops.flip(x, dims=a), dims=a), x),
         # sums
         (ops.sum(x, dims=()),                 x),
-        (ops.sum(-x, dims=a),                 lambda x, a: -ops.sum(x, dims=a)),
         (ops.sum(ops.expand(x, shape=a), dims=b), sum_of_expand),
     ])
     # fmt: on
@@ -200,6 +197,7 @@ def functions() -> dict[str, list[Function]]:
             found[op.name] = [view_of_full]
         elif op.kind == "pointwise":
             found[op.name] = [fold, literals, hoist_expand]
+    found["where"].insert(0, known_choice)
     return found
 
 
@@ -227,6 +225,12 @@ def constant(value: Any) -> Any:
     return value
 
 
+def known_choice(node: Node) -> Any:
+    """`where` with a constant condition is one of its branches."""
+    condition = constant(node.inputs[0])
+    return None if condition is None else node.inputs[1 if condition else 2]
+
+
 def fold(node: Node) -> Node | None:
     """Compute a pointwise op whose operands are all constant."""
     if any(isinstance(x, Node) and x.op.name != "full" for x in node.inputs):
@@ -237,8 +241,17 @@ def fold(node: Node) -> Node | None:
         np.full((), x.attrs["value"]).astype(x.dtype.numpy) if isinstance(x, Node) else x
         for x in node.inputs
     ]
-    result = np.asarray(node.op.numpy(*operands, **node.attrs))
-    return full(node.shape, result.item(), node.dtype)
+    result = node.op.numpy(*operands, **node.attrs)
+    return full(node.shape, python_scalar(result, node.dtype), node.dtype)
+
+
+def python_scalar(array: Any, dtype: DType) -> bool | int | float | complex:
+    """The one element of `array` as a Python number."""
+    if dtype.kind == "f":
+        return float(array)
+    if dtype.kind == "c":
+        return complex(array)
+    return bool(array) if dtype.kind == "b" else int(array)
 
 
 def literals(node: Node) -> Node | None:

@@ -14,13 +14,13 @@ from typing import Any
 from ...errors import UnsupportedError, VerificationError
 from .. import derivative
 from ..builder import GraphBuilder
-from ..graph import Graph, Node
+from ..graph import NOWHERE, Graph, Node
 from ..op import OPS
 from ..passes.decompose import inline
 from ..types import TensorType
 
 # through these a gradient that has no rule is zero, as in PyTorch; elsewhere it is an error
-ZERO_WITHOUT_RULE = frozenset({"pointwise", "creation", "random"})
+ZERO_WITHOUT_RULE = frozenset({"creation", "random"})
 
 
 def vjp(
@@ -82,13 +82,12 @@ class _Reverse:
         self.active = self._active()
 
     def _active(self) -> set[Node]:
-        """The values that depend on `wrt` through ops with a derivative."""
+        """The values that depend on `wrt`, but not through ops that stop gradients."""
         active = set(self.wrt)
         for node in self.graph.nodes:
             if any(x in active for x in node.operands) and (
                 derivative.differentiable(node.op)
                 or (node.op.name != "stop_gradient" and node.op.kind not in ZERO_WITHOUT_RULE)
-                or node.op.name == "pick"
             ):
                 active.add(node)
         return active
@@ -98,7 +97,7 @@ class _Reverse:
             for output in self.outputs:
                 name = "g" if len(self.outputs) == 1 else f"g_{output.name}"
                 assert isinstance(output.type, TensorType)
-                self._add(output, builder.input(output.type, name, output.source))
+                self._add(output, builder.input(output.type, name, NOWHERE))
             for node in reversed(self.graph.nodes):
                 if node in self.cotangents and node in self.active:
                     builder.source = node.source

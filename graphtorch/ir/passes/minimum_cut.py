@@ -1,0 +1,98 @@
+"""Which values to keep from the forward half for the backward half: a minimum s-t cut.
+
+Every forward value v becomes an edge v_in -> v_out whose capacity is what keeping v costs (bytes).
+Values that cannot be computed again hang on the source, values the backward half reads hang on the
+sink; the cheapest set of values that separates the two is what is kept, everything between the cut and
+the sink is computed again.  (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016, in the
+minimum-cut form that AOTAutograd uses.)
+
+    source -> x_in -> x_out -> y_in -> y_out -> sink
+                 bytes(x)         bytes(y)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..graph import Node
+from ..types import TensorType
+
+# pointwise ops dear enough that reading the value back is cheaper than computing it again
+DEAR = frozenset(
+    "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+    "erf erfc erfinv sigmoid pow atan2 hypot lgamma digamma fmod remainder".split()
+)
+KINDS = frozenset({"pointwise", "view", "creation"})
+
+Cheap = Callable[[Node], bool]
+
+
+def recomputable(node: Node) -> bool:
+    """Cheap to compute again: pointwise arithmetic and views.
+
+    Contractions, reductions, gathers and host ops are not, and a random draw never is.
+    """
+    if node.op.effect or isinstance(node.type, tuple):
+        return False
+    return node.op.name == "pick" or (node.op.kind in KINDS and node.op.name not in DEAR)
+
+
+def values_to_keep(
+    forward: Iterable[Node],
+    inputs: Iterable[Node],
+    read: set[Node],
+    cheap: Cheap = recomputable,
+) -> list[Node]:
+    """The values of the forward half to keep so that all of `read` can be had.
+
+    forward: its nodes in order.  inputs: the graph's inputs, which are there anyway.
+    read: the values (nodes or inputs) the backward half reads.  Returns kept values in order, inputs
+    among them.
+    """
+    import networkx
+
+    forward, inputs = list(forward), list(inputs)
+    needed = _needed(forward, read, cheap)
+    network = networkx.DiGraph()
+    for node in (*inputs, *forward):
+        if node not in needed or (node.op.kind == "creation" and cheap(node)):
+            continue  # a constant is made where it is read
+        if isinstance(node.type, tuple):
+            network.add_edge(
+                (node, "in"), (node, "out")
+            )  # no capacity: infinite; its picks are kept
+        else:
+            network.add_edge((node, "in"), (node, "out"), capacity=_cost(node))
+        if node.op.name == "input" or not cheap(node):
+            network.add_edge("source", (node, "in"))
+        else:
+            for operand in node.operands:
+                network.add_edge((operand, "out"), (node, "in"))
+        if node in read:
+            network.add_edge((node, "out"), "sink")
+    if "sink" not in network:
+        return []
+    _, (reachable, _) = networkx.minimum_cut(network, "source", "sink")
+    return [
+        n
+        for n in (*inputs, *forward)
+        if n in needed and (n, "in") in reachable and (n, "out") not in reachable
+    ]
+
+
+def _needed(forward: list[Node], read: set[Node], cheap: Cheap) -> set[Node]:
+    """What takes part in the question: `read` and what it would be computed from."""
+    needed = set(read)
+    for node in reversed(forward):
+        if node in needed and cheap(node):
+            needed.update(node.operands)
+    return needed
+
+
+def _cost(node: Node) -> int:
+    """Bytes, plus one so that of equal cuts the one with fewer values wins.
+
+    An input is in memory already.
+    """
+    assert isinstance(node.type, TensorType)
+    return 1 if node.op.name == "input" else 1 + node.type.nbytes
