@@ -1,0 +1,513 @@
+"""Loads and stores of the CPU printer: addresses, masks, and the storage forms of values.
+
+How a read looks depends on its stride along the open vector loop's axis:
+    0    one scalar, splat where it meets vectors        1    one vector
+    -1   one vector, reversed                            else one element per lane
+Masked lanes (remainder, guards, failed checks) are never accessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ir.types import DType, bfloat16, bool_, float16, float32, int16, int32, int64, uint8
+from ..kernel import Buffer, Const, Guard, Index, Indirect, Load, Operand, Size, Store, Value
+from ..kernel import compute_dtype
+from .vector import Lanes, Text, Vec, literal, llvm_type, suffix
+
+_STORED = {"bool": uint8, "bf16": int16, "f16": int16}
+
+
+def stored(dtype: DType) -> DType:
+    """The register dtype that has a storage dtype's bytes."""
+    return _STORED.get(dtype.short, dtype)
+
+
+class Memory(Lanes):
+    """Adds to the instructions: symbols, values of the kernel, loads and stores."""
+
+    def __init__(self, text: Text):
+        super().__init__(text)
+        self.pointers: dict[str, str] = {}
+        self.symbols: dict[str, Vec] = {}  # axes and parameters, i64 scalars
+        self.values: dict[str, list[Vec]] = {}  # one Vec (uniform), or one per copy
+        self.axis = ""  # of the open vector loop
+        self.lanes = 1
+        self.copies = 1
+        self.mask: Vec | None = None  # of the remainder: which lanes exist
+
+    def size(self, size: Size) -> Vec:
+        raise NotImplementedError
+
+    # values --------------------------------------------------------------------------------------
+
+    def operand(self, x: Operand) -> list[Vec]:
+        if isinstance(x, Const):
+            return [Vec(literal(x.value, x.dtype), x.dtype)]
+        return self.values[x.name]
+
+    def columns(self, *xs: Operand) -> list[list[Vec]]:
+        """The operands of each copy: as many rows as the widest operand has copies."""
+        slots = [self.operand(x) for x in xs]
+        count = max(len(slot) for slot in slots)
+        return [[slot[u if len(slot) > 1 else 0] for slot in slots] for u in range(count)]
+
+    def varying(self, x: Operand) -> bool:
+        return self.operand(x)[0].lanes > 1
+
+    def scalar(self, index: Index) -> Vec:
+        """The value of an index at lane 0 of copy 0."""
+        parts: dict[int, Vec] = {}
+        for symbols, coefficient in index.terms:
+            term = Vec(str(coefficient), int64)
+            for symbol in sorted(symbols, key=lambda s: self.symbols[s].level):
+                factor = self.symbols[symbol]
+                term = factor if term.text == "1" else self.mul(factor, term)
+            found = parts.get(term.level)
+            parts[term.level] = term if found is None else self.add(found, term)
+        total: Vec | None = None
+        for level in sorted(parts):
+            total = parts[level] if total is None else self.add(total, parts[level])
+        return total or Vec("0", int64)
+
+    def positions(self, index: Index) -> list[Vec]:
+        """The value of an index in every lane."""
+        stride = index.stride(self.axis) if self.axis else Index()
+        start = self.scalar(index)
+        if not stride.terms:
+            return [start]
+        step = self.scalar(stride)
+        if step.literal:
+            offsets = [
+                Vec(self.sequence(u * self.lanes, int(step.text), int64), int64, self.lanes)
+                for u in range(self.copies)
+            ]
+        else:
+            offsets = [
+                self.mul(Vec(self.sequence(u * self.lanes, 1, int64), int64, self.lanes), step)
+                for u in range(self.copies)
+            ]
+        return [self.add(start, offset) for offset in offsets]
+
+    def sequence(self, start: int, step: int, dtype: DType) -> str:
+        """The literal <start*step, (start+1)*step, ...>."""
+        kind = llvm_type(dtype)
+        return f"<{', '.join(f'{kind} {(start + i) * step}' for i in range(self.lanes))}>"
+
+    # masks ---------------------------------------------------------------------------------------
+
+    def conditions(self, guards: tuple[Guard, ...], when: Value | None) -> list[list[Vec]]:
+        """Per copy the conditions to fulfil: uniform ones (scalars) and per lane."""
+        slots: list[list[Vec]] = [self.inside(g) for g in guards]
+        if when is not None:
+            slots.append(self.values[when.name])
+        return [
+            [slot[u if len(slot) > 1 else 0] for slot in slots]  #
+            for u in range(max((len(s) for s in slots), default=1))
+        ]
+
+    def inside(self, guard: Guard) -> list[Vec]:
+        """lower <= index < upper, in every lane of every copy."""
+        stride = guard.index.stride(self.axis) if self.axis else Index()
+        start = self.scalar(guard.index)
+        lower = None if guard.lower is None else self.scalar(guard.lower)
+        upper = None if guard.upper is None else self.scalar(guard.upper)
+        if not stride.terms:
+            return [self._between(start, lower, upper)]
+        if stride.constant == 1:  # lanes [lower - start, upper - start), clamped to what i32 holds
+            bound = self.lanes * self.copies
+            first = None if lower is None else self._clamped(self.sub(lower, start), bound)
+            last = None if upper is None else self._clamped(self.sub(upper, start), bound)
+            lanes = [
+                Vec(self.sequence(u * self.lanes, 1, int32), int32, self.lanes)
+                for u in range(self.copies)
+            ]
+            return [self._between(lane, first, last) for lane in lanes]
+        return [self._between(at, lower, upper) for at in self.positions(guard.index)]
+
+    def _clamped(self, x: Vec, bound: int) -> Vec:
+        x = self.intrinsic("smin", int64, x, Vec(str(bound), int64))
+        return self.cast(self.intrinsic("smax", int64, x, Vec("0", int64)), int32)
+
+    def _between(self, x: Vec, lower: Vec | None, upper: Vec | None) -> Vec:
+        parts = []
+        if lower is not None:
+            parts.append(self.less_equal(lower, x))
+        if upper is not None:
+            parts.append(self.less(x, upper))
+        return self._all(parts) or Vec("true", bool_)
+
+    def _all(self, parts: Sequence[Vec]) -> Vec | None:
+        total: Vec | None = None
+        for part in sorted(parts, key=lambda p: (p.lanes, p.level)):
+            if part.text != "true":
+                total = part if total is None else self.logical_and(total, part)
+        return total
+
+    # addresses -----------------------------------------------------------------------------------
+
+    def pointer(self, buffer: Buffer, index: Index, extra: Sequence[Vec] = ()) -> Vec:
+        """Address of buffer[index + extra] at lane 0 of copy 0, split by loop level."""
+        kind = llvm_type(stored(buffer.dtype))
+        by_level: dict[int, Index] = {}
+        for term in index.terms:
+            level = max((self.symbols[s].level for s in term[0]), default=0)
+            by_level[level] = by_level.get(level, Index()) + Index((term,))
+        address = Vec(self.pointers[buffer.name], int64)
+        steps = [(level, self.scalar(part)) for level, part in by_level.items()]
+        steps += [(x.level, x) for x in extra]
+        for _, offset in sorted(steps, key=lambda step: step[0]):
+            address = self.offset(address, offset, kind)
+        return address
+
+    def offset(self, address: Vec, by: Vec, kind: str) -> Vec:
+        if by.text == "0":
+            return address
+        text = f"getelementptr {kind}, ptr {address.text}, i64 {by.text}"
+        return self.pure(int64, 1, (address, by), text)
+
+    def checked(
+        self, parts: tuple[Indirect, ...], conditions: list[list[Vec]]
+    ) -> tuple[list[list[Vec]], list[list[Vec]]]:
+        """Offsets (per part, per copy) and the conditions that they may be used (per part, per copy)."""
+        offsets, valid = [], []
+        for part in parts:
+            size = self.size(part.size)
+            column, usable = [], []
+            for u, given in enumerate(self.values[part.value.name]):
+                wanted = self._all(conditions[u if len(conditions) > 1 else 0])
+                value = given = self.cast(given, int64)
+                if part.wrap:
+                    value = self.select(self.less(value, 0), self.add(value, size), value)
+                if part.code:
+                    right = self._compare("icmp ult", value, size)
+                    self.fail_unless(right, wanted, given, part.code)
+                    value = self.select(right, value, 0)
+                    if not (isinstance(part.size, int) and part.size > 0):
+                        usable.append(right)
+                stride = self.scalar(part.stride)
+                column.append(value if stride.text == "1" else self.mul(value, stride))
+            offsets.append(column)
+            if usable:
+                valid.append(usable)
+        return offsets, valid
+
+    def fail_unless(self, right: Vec, wanted: Vec | None, index: Vec, code: int) -> None:
+        """Write the first wrong index to the status buffer, where the access is wanted at all."""
+        self.text.define("fail", lambda _: _FAIL)
+        wrong = self.logical_not(right)
+        if wanted is not None:
+            wrong = self.logical_and(wrong, wanted)
+            index = self.splat(index, wrong.lanes)
+        if self.mask is not None and wrong.lanes > 1:
+            wrong = self.logical_and(wrong, self.mask)
+        level = max(wrong.level, index.level)
+        if ("checked", wrong.text, code) in self.levels[level].known:
+            return
+        self.levels[level].known["checked", wrong.text, code] = wrong
+        with self.at(level):
+            some = self.any(wrong)
+            bad, fine = self.label("bad"), self.label("fine")
+            self.line(f"  br i1 {some.text}, label %{bad}, label %{fine}, !prof !0\n{bad}:")
+            found = index.text
+            if index.lanes > 1:
+                mask, lane, found = self.name(), self.name(), self.name()
+                bits = f"i{index.lanes}"
+                self.text.declare(bits, f"llvm.cttz.{bits}", [bits, "i1"])
+                self.line(f"  {mask} = bitcast <{index.lanes} x i1> {wrong.text} to {bits}")
+                self.line(f"  {lane} = call {bits} @llvm.cttz.{bits}({bits} {mask}, i1 true)")
+                self.line(
+                    f"  {found} = extractelement <{index.lanes} x i64> {index.text}, {bits} {lane}"
+                )
+            self.line(f"  call void @fail(ptr {self.pointers['status']}, i64 {code}, i64 {found})")
+            self.line(f"  br label %{fine}\n{fine}:")
+
+    # loads ---------------------------------------------------------------------------------------
+
+    def load(self, s: Load) -> list[Vec]:
+        conditions = self.conditions(s.guards, s.when)
+        offsets, valid = self.checked(s.indirect, conditions)
+        stride = s.index.stride(self.axis) if self.axis else Index()
+        scattered = any(column[0].lanes > 1 for column in offsets)
+        wide = scattered or bool(stride.terms)
+        copies = self.copies if wide or any(c[0].lanes > 1 for c in conditions if c) else 1
+        fill = [Vec(literal(0, compute_dtype(s.buffer.dtype)), compute_dtype(s.buffer.dtype))]
+        if s.fill is not None:
+            fill = self.operand(s.fill)
+        results = []
+        for u in range(copies):
+            extra = [column[u if len(column) > 1 else 0] for column in offsets]
+            parts = [c for c in conditions[u if len(conditions) > 1 else 0]]
+            parts += [c[u if len(c) > 1 else 0] for c in valid]
+            otherwise = fill[u if len(fill) > 1 else 0]
+            condition = self._all(parts)
+            if not wide and (condition is None or condition.lanes == 1):
+                results.append(self._load_one(s, extra, condition, otherwise))
+                continue
+            if self.mask is not None:
+                condition = self.mask if condition is None else self._all([condition, self.mask])
+            raw = self._load_lanes(s, stride, extra, condition, u, scattered)
+            value = self.from_storage(raw, s.buffer.dtype)
+            if parts and condition is not None and (s.fill is not None):
+                value = self.select(condition, value, otherwise)
+            results.append(value)
+        if len({r.lanes for r in results}) > 1:
+            results = [self.splat(r, self.lanes) for r in results]
+        return results
+
+    def _load_one(self, s: Load, extra: list[Vec], condition: Vec | None, otherwise: Vec) -> Vec:
+        """A uniform value; hoisted out of loops it does not depend on."""
+        address = self.pointer(s.buffer, s.index, extra)
+        dtype = stored(s.buffer.dtype)
+        kind = llvm_type(dtype)
+        read = f"load {kind}, ptr {address.text}, align {s.buffer.dtype.itemsize}"
+        if condition is None:
+            if s.buffer.role == "in":
+                return self.from_storage(self.pure(dtype, 1, (address,), read), s.buffer.dtype)
+            name = self.name()
+            self.line(f"  {name} = {read}")
+            return self.from_storage(Vec(name, dtype, 1, self.level), s.buffer.dtype)
+        level = max(address.level, condition.level, otherwise.level)
+        level = level if s.buffer.role == "in" else self.level
+        with self.at(level):
+            start, there, done = self.label("start"), self.label("there"), self.label("done")
+            self.line(f"  br label %{start}\n{start}:")
+            self.line(f"  br i1 {condition.text}, label %{there}, label %{done}\n{there}:")
+            name = self.name()
+            self.line(f"  {name} = {read}")
+            with self.aside():
+                value = self.from_storage(Vec(name, dtype, 1, level), s.buffer.dtype)
+            last = self.label("last")
+            self.line(f"  br label %{last}\n{last}:\n  br label %{done}\n{done}:")
+            merged, result = self.name(), llvm_type(value.dtype)
+            self.line(
+                f"  {merged} = phi {result} [{otherwise.text}, %{start}], [{value.text}, %{last}]"
+            )
+        return Vec(merged, value.dtype, 1, level)
+
+    def _load_lanes(
+        self,
+        s: Load,
+        stride: Index,
+        extra: list[Vec],
+        condition: Vec | None,
+        u: int,
+        scattered: bool,
+    ) -> Vec:
+        """One vector in storage form; lanes where the condition fails hold anything."""
+        dtype, lanes = stored(s.buffer.dtype), self.lanes
+        kind, whole = llvm_type(dtype), llvm_type(dtype, lanes)
+        align = s.buffer.dtype.itemsize
+        step = stride.constant
+        if not scattered and (step == 1 or step == -1):
+            address = self.pointer(s.buffer, s.index, extra)
+            first = u * lanes if step == 1 else -(u * lanes + lanes - 1)
+            address = self.offset(address, Vec(str(first), int64), kind)
+            name = self.name()
+            if condition is None:
+                self.line(f"  {name} = load {whole}, ptr {address.text}, align {align}")
+            else:
+                mask = self.splat(condition, lanes)
+                mask = mask if step == 1 else self.reversed(mask)
+                self._masked_load(name, dtype, address, mask, align)
+            vector = Vec(name, dtype, lanes, self.level)
+            return vector if step == 1 else self.reversed(vector)
+        pointers = self._lane_pointers(s.buffer, s.index, stride, extra, u, scattered)
+        if condition is not None:
+            return self._gather(dtype, pointers, self.splat(condition, lanes), align)
+        vector_text = "poison"
+        for lane, address in enumerate(pointers):
+            one, name = self.name(), self.name()
+            self.line(f"  {one} = load {kind}, ptr {address.text}, align {align}")
+            self.line(f"  {name} = insertelement {whole} {vector_text}, {kind} {one}, i32 {lane}")
+            vector_text = name
+        return Vec(vector_text, dtype, lanes, self.level)
+
+    def _lane_pointers(
+        self, buffer: Buffer, index: Index, stride: Index, extra: list[Vec], u: int, scattered: bool
+    ) -> list[Vec]:
+        kind = llvm_type(stored(buffer.dtype))
+        address = self.pointer(buffer, index, [x for x in extra if x.lanes == 1])
+        wide = [x for x in extra if x.lanes > 1]
+        step = self.scalar(stride)
+        pointers = []
+        for lane in range(self.lanes):
+            number = u * self.lanes + lane
+            by = (
+                self.mul(step, number)
+                if not step.literal
+                else Vec(str(int(step.text) * number), int64)
+            )
+            here = self.offset(address, by, kind)
+            for x in wide:
+                text = f"extractelement <{self.lanes} x i64> {x.text}, i32 {lane}"
+                here = self.offset(here, self.pure(int64, 1, (x,), text), kind)
+            pointers.append(here)
+        return pointers
+
+    def _masked_load(self, name: str, dtype: DType, address: Vec, mask: Vec, align: int) -> None:
+        whole, bits = llvm_type(dtype, self.lanes), llvm_type(bool_, self.lanes)
+        intrinsic = f"llvm.masked.load.{suffix(dtype, self.lanes)}.p0"
+        self.text.declare(whole, intrinsic, ["ptr", "i32", bits, whole])
+        self.line(
+            f"  {name} = call {whole} @{intrinsic}(ptr {address.text}, i32 {align},"
+            f" {bits} {mask.text}, {whole} zeroinitializer)"
+        )
+
+    def _pointer_vector(self, pointers: list[Vec]) -> str:
+        vector, kind = "poison", f"<{self.lanes} x ptr>"
+        for lane, address in enumerate(pointers):
+            name = self.name()
+            self.line(f"  {name} = insertelement {kind} {vector}, ptr {address.text}, i32 {lane}")
+            vector = name
+        return vector
+
+    def _gather(self, dtype: DType, pointers: list[Vec], mask: Vec, align: int) -> Vec:
+        whole, bits = llvm_type(dtype, self.lanes), llvm_type(bool_, self.lanes)
+        kind = f"<{self.lanes} x ptr>"
+        intrinsic = f"llvm.masked.gather.{suffix(dtype, self.lanes)}.v{self.lanes}p0"
+        self.text.declare(whole, intrinsic, [kind, "i32", bits, whole])
+        vector, name = self._pointer_vector(pointers), self.name()
+        self.line(
+            f"  {name} = call {whole} @{intrinsic}({kind} {vector}, i32 {align},"
+            f" {bits} {mask.text}, {whole} zeroinitializer)"
+        )
+        return Vec(name, dtype, self.lanes, self.level)
+
+    def reversed(self, x: Vec) -> Vec:
+        kind = llvm_type(x.dtype, x.lanes)
+        order = ", ".join(f"i32 {i}" for i in reversed(range(x.lanes)))
+        text = f"shufflevector {kind} {x.text}, {kind} poison, <{x.lanes} x i32> <{order}>"
+        return self.pure(x.dtype, x.lanes, (x,), text)
+
+    # stores --------------------------------------------------------------------------------------
+
+    def store(self, s: Store) -> None:
+        conditions = self.conditions(s.guards, s.when)
+        offsets, valid = self.checked(s.indirect, conditions)
+        stride = s.index.stride(self.axis) if self.axis else Index()
+        scattered = any(column[0].lanes > 1 for column in offsets)
+        values = self.operand(s.value)
+        wide = scattered or bool(stride.terms)
+        for u in range(self.copies if wide else 1):
+            extra = [column[u if len(column) > 1 else 0] for column in offsets]
+            parts = list(conditions[u if len(conditions) > 1 else 0])
+            parts += [c[u if len(c) > 1 else 0] for c in valid]
+            condition = self._all(parts)
+            value = values[u if len(values) > 1 else 0]
+            if not wide:
+                self._store_one(s, extra, condition, value)
+                continue
+            if self.mask is not None:
+                condition = self.mask if condition is None else self._all([condition, self.mask])
+            self._store_lanes(
+                s, stride, extra, condition, u, scattered, self.splat(value, self.lanes)
+            )
+
+    def _store_one(self, s: Store, extra: list[Vec], condition: Vec | None, value: Vec) -> None:
+        address = self.pointer(s.buffer, s.index, extra)
+        kind, align = llvm_type(stored(s.buffer.dtype)), s.buffer.dtype.itemsize
+        done = ""
+        if condition is not None:
+            there, done = self.label("there"), self.label("done")
+            self.line(f"  br i1 {condition.text}, label %{there}, label %{done}\n{there}:")
+        with self.aside():
+            if s.accumulate:
+                name = self.name()
+                self.line(f"  {name} = load {kind}, ptr {address.text}, align {align}")
+                old = Vec(name, stored(s.buffer.dtype), 1, self.level)
+                value = self.add(self.from_storage(old, s.buffer.dtype), value)
+            raw = self.to_storage(value, s.buffer.dtype)
+            self.line(f"  store {kind} {raw.text}, ptr {address.text}, align {align}")
+        if done:
+            self.line(f"  br label %{done}\n{done}:")
+
+    def _store_lanes(
+        self, s: Store, stride: Index, extra: list[Vec], condition: Vec | None, u: int, scattered: bool,
+        value: Vec,
+    ) -> None:  # fmt: skip
+        dtype, lanes = stored(s.buffer.dtype), self.lanes
+        kind, whole = llvm_type(dtype), llvm_type(dtype, lanes)
+        align = s.buffer.dtype.itemsize
+        if s.accumulate:
+            read = Load(Value("", value.dtype), s.buffer, s.index)
+            old = self._load_lanes(read, stride, extra, condition, u, scattered)
+            value = self.add(self.from_storage(old, s.buffer.dtype), value)
+        raw = self.to_storage(value, s.buffer.dtype)
+        step = stride.constant
+        if not scattered and (step == 1 or step == -1):
+            address = self.pointer(s.buffer, s.index, extra)
+            first = u * lanes if step == 1 else -(u * lanes + lanes - 1)
+            address = self.offset(address, Vec(str(first), int64), kind)
+            raw = raw if step == 1 else self.reversed(raw)
+            if condition is None:
+                self.line(f"  store {whole} {raw.text}, ptr {address.text}, align {align}")
+                return
+            mask = self.splat(condition, lanes)
+            mask = mask if step == 1 else self.reversed(mask)
+            bits = llvm_type(bool_, lanes)
+            intrinsic = f"llvm.masked.store.{suffix(dtype, lanes)}.p0"
+            self.text.declare("void", intrinsic, [whole, "ptr", "i32", bits])
+            self.line(
+                f"  call void @{intrinsic}({whole} {raw.text}, ptr {address.text}, i32 {align},"
+                f" {bits} {mask.text})"
+            )
+            return
+        pointers = self._lane_pointers(s.buffer, s.index, stride, extra, u, scattered)
+        if condition is not None:
+            bits, vector = llvm_type(bool_, lanes), self._pointer_vector(pointers)
+            intrinsic = f"llvm.masked.scatter.{suffix(dtype, lanes)}.v{lanes}p0"
+            self.text.declare("void", intrinsic, [whole, f"<{lanes} x ptr>", "i32", bits])
+            mask = self.splat(condition, lanes)
+            self.line(
+                f"  call void @{intrinsic}({whole} {raw.text}, <{lanes} x ptr> {vector}, i32 {align},"
+                f" {bits} {mask.text})"
+            )
+            return
+        for lane, address in enumerate(pointers):
+            one = self.name()
+            self.line(f"  {one} = extractelement {whole} {raw.text}, i32 {lane}")
+            self.line(f"  store {kind} {one}, ptr {address.text}, align {align}")
+
+    # storage forms -------------------------------------------------------------------------------
+
+    def from_storage(self, x: Vec, dtype: DType) -> Vec:
+        """The value of stored bits: bool from a byte, f32 from bf16 and f16."""
+        if dtype is bool_:
+            return self.not_equal(x, 0)
+        if dtype is bfloat16:
+            return self.bitcast(self.shift_left(self.cast(self._unsigned(x), int32), 16), float32)
+        if dtype is float16:
+            return self.call("unpack_float16", x)
+        return x
+
+    def _unsigned(self, x: Vec) -> Vec:
+        return self.convert("zext", x, int32)
+
+    def to_storage(self, x: Vec, dtype: DType) -> Vec:
+        """The bits to store."""
+        if dtype is bool_:
+            return self.convert("zext", x, uint8)
+        if dtype is bfloat16:
+            rounded = self.bitcast(self.call("round_bfloat16", x), int32)
+            return self.convert("trunc", self.bits_right(rounded, 16), int16)
+        if dtype is float16:
+            return self.call("pack_float16", x)
+        return x
+
+    def bits_right(self, x: Vec, count: int) -> Vec:
+        """Logical shift right."""
+        return self.bits(x, "lshr", self.splat(Vec(str(count), x.dtype), x.lanes))
+
+
+_FAIL = """define internal void @fail(ptr %status, i64 %code, i64 %index) cold noinline nounwind {
+  %first = cmpxchg ptr %status, i64 0, i64 %code monotonic monotonic
+  %won = extractvalue { i64, i1 } %first, 1
+  br i1 %won, label %write, label %done
+write:
+  %place = getelementptr i64, ptr %status, i64 1
+  store i64 %index, ptr %place, align 8
+  br label %done
+done:
+  ret void
+}"""
