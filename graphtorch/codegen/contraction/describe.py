@@ -113,7 +113,12 @@ class Convolution:
         return tuple(
             (size + 2 * p - d * (k - 1) - 1) // s + 1
             for size, k, s, p, d in zip(
-                self.input[2:], self.weight[2:], self.stride, self.padding, self.dilation, strict=True
+                self.input[2:],
+                self.weight[2:],
+                self.stride,
+                self.padding,
+                self.dilation,
+                strict=True,
             )
         )
 
@@ -125,7 +130,9 @@ class Convolution:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of what this kind computes."""
-        return {"forward": self.output, "input_grad": self.input, "weight_grad": self.weight}[self.kind]
+        return {"forward": self.output, "input_grad": self.input, "weight_grad": self.weight}[
+            self.kind
+        ]
 
 
 @dataclass(frozen=True, slots=True)

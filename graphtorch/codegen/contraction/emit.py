@@ -46,7 +46,11 @@ class Module:
 
     @contextmanager
     def function(
-        self, name: str, parameters: Sequence[tuple[str, str]], attributes: str = "", internal: bool = True
+        self,
+        name: str,
+        parameters: Sequence[tuple[str, str]],
+        attributes: str = "",
+        internal: bool = True,
     ) -> Iterator[Function]:
         """Write a function that returns nothing; the block's end is its return."""
         f = Function(self, parameters)
@@ -57,7 +61,9 @@ class Module:
             for type, name in parameters
         )
         linkage = "internal " if internal else ""
-        lines = [f"define {linkage}void @{name}({signature}) nounwind {attributes} {{".replace("  ", " ")]
+        lines = [
+            f"define {linkage}void @{name}({signature}) nounwind {attributes} {{".replace("  ", " ")
+        ]
         lines += ["entry:", *f.allocations, "  br label %start", "start:", *f.lines, "}"]
         self.functions.append("\n".join(lines))
         self.emitted.add(name)
@@ -342,7 +348,9 @@ class Function:
     def shuffle(self, element: str, lanes: int, a: str, b: str, indices: Sequence[int]) -> str:
         type = vector(element, lanes)
         mask = ", ".join(f"i32 {i}" for i in indices)
-        return self.op(f"shufflevector {type}", a, f"{type} {b}", f"{vector('i32', len(indices))} <{mask}>")
+        return self.op(
+            f"shufflevector {type}", a, f"{type} {b}", f"{vector('i32', len(indices))} <{mask}>"
+        )
 
     def fma(self, element: str, lanes: int, a: str, b: str, c: str, fused: bool) -> str:
         """a * b + c on vectors; one rounding where the target has FMA, else two."""
@@ -362,7 +370,9 @@ class Function:
 
         def splat(value: Value) -> str:
             if isinstance(value, int):
-                return "<" + ", ".join(f"i32 {max(min(value, lanes), -1)}" for _ in range(lanes)) + ">"
+                return (
+                    "<" + ", ".join(f"i32 {max(min(value, lanes), -1)}" for _ in range(lanes)) + ">"
+                )
             clamped = self.max(self.min(value, lanes), -1)
             return self.splat("i32", self.op("trunc i64", clamped, tail=" to i32"), lanes)
 
@@ -383,7 +393,9 @@ class Function:
         )
         return result
 
-    def masked_store(self, type: str, lanes: int, suffix: str, value: str, pointer: str, mask: str) -> None:
+    def masked_store(
+        self, type: str, lanes: int, suffix: str, value: str, pointer: str, mask: str
+    ) -> None:
         bits = vector("i1", lanes)
         name = f"llvm.masked.store.{suffix}.p0"
         self.module.declare("void", name, type, "ptr", "i32", bits)

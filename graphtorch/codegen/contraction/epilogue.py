@@ -66,7 +66,9 @@ def emit_epilogue(
             writer.rows(
                 [
                     f.lane_mask(
-                        tile.lanes, f.sub(f["first"], v * tile.lanes), f.sub(f["stop"], v * tile.lanes)
+                        tile.lanes,
+                        f.sub(f["first"], v * tile.lanes),
+                        f.sub(f["stop"], v * tile.lanes),
                     )
                     for v in range(tile.vectors)
                 ]

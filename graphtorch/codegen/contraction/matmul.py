@@ -25,7 +25,7 @@ from .describe import Epilogue
 from .emit import Function, Module, Value
 from .epilogue import Access, emit_epilogue
 from .micro import Tile, emit_micro_kernel, register_tile
-from .pack import COPY, emit_pack_a, emit_pack_b
+from .pack import INNER, OUTER, emit_pack_a, emit_pack_b
 
 DIRECT = "direct"  # read in place, not packed
 
@@ -45,7 +45,9 @@ def param_index(operand: int, name: str, fixed: Sequence[str] = PARAMS) -> int:
     return len(fixed) + operand * len(OPERAND_PARAMS) + OPERAND_PARAMS.index(name)
 
 
-def item_pointer(f: Function, operand: int, batch: Sequence[Value], fixed: Sequence[str] = PARAMS) -> str:
+def item_pointer(
+    f: Function, operand: int, batch: Sequence[Value], fixed: Sequence[str] = PARAMS
+) -> str:
     """Pointer to element (batch, 0, 0) of an operand."""
 
     def param(name: str) -> str:
@@ -55,6 +57,14 @@ def item_pointer(f: Function, operand: int, batch: Sequence[Value], fixed: Seque
     for i, index in enumerate(batch):
         offset = f.add(offset, f.mul(index, param(f"batch{i}")))
     return f.at(f.load("ptr", f.at(f["buffers"], operand, 8), 8), offset, 1)
+
+
+class _Params:
+    def __init__(self, f):
+        self.f = f
+
+    def __getitem__(self, name):
+        return self.f.load("i64", self.f.at(self.f["params"], PARAMS.index(name), 8), 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +100,13 @@ class MatmulKernel:
 
 
 def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None:
-    micro = emit_micro_kernel(module, tile)
-    pack_a = "" if kernel.a_kind == DIRECT else emit_pack_a(module, tile, kernel.a_dtype, kernel.a_kind)
+    panels = kernel.a_kind == OUTER
+    micro = emit_micro_kernel(module, tile, tile.size * (tile.rows if panels else 1))
+    pack_a = (
+        "" if kernel.a_kind == DIRECT else emit_pack_a(module, tile, kernel.a_dtype, kernel.a_kind)
+    )
     pack_b = emit_pack_b(
-        module, tile, kernel.b_dtype, COPY if kernel.b_kind == DIRECT else kernel.b_kind
+        module, tile, kernel.b_dtype, INNER if kernel.b_kind == DIRECT else kernel.b_kind
     )
     results = [a for a in kernel.accesses if a.result]
     plain = not kernel.epilogue.key and results[0].unit and results[0].dtype is tile.dtype
@@ -104,7 +117,7 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
     row_bytes = tile.columns * tile.size
 
     with module.function(symbol, ABI, internal=False) as f:
-        p = {name: f.load("i64", f.at(f["params"], i, 8), 8) for i, name in enumerate(PARAMS)}
+        p = _Params(f)
 
         def stride(operand: int, name: str) -> str:
             return f.load("i64", f.at(f["params"], param_index(operand, name), 8), 8)
@@ -127,7 +140,11 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
             m_count = f.min(p["mb"], f.sub(p["m"], m0))
             n_count = f.min(p["nb"], f.sub(p["n"], n0))
             outer = f.div(batch, p["batch2"])
-            index = [f.div(outer, p["batch1"]), f.rem(outer, p["batch1"]), f.rem(batch, p["batch2"])]
+            index = [
+                f.div(outer, p["batch1"]),
+                f.rem(outer, p["batch1"]),
+                f.rem(batch, p["batch2"]),
+            ]
             a_item = f.at(item_pointer(f, 0, index), f.mul(m0, a_row), 1)
             b_item = f.at(item_pointer(f, 1, index), f.mul(n0, b_column), 1)
             for i in range(len(kernel.accesses)):
@@ -177,11 +194,17 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                         tiles_panel = f.at(tiles, f.mul(panel_number, p["t_panel"]), 1)
                         with f.loop(sub, sub_end, tile.rows) as i:
                             count = f.min(f.sub(m_count, i), tile.rows)
+                            number = f.div(i, tile.rows)
                             for r in range(tile.rows):
-                                at = f.add(i, r) if r == 0 else f.min(f.add(i, r), f.sub(m_count, 1))
-                                pointer = f.at(a_first, f.mul(at, a_step), 1)
+                                if panels:
+                                    pointer = f.at(a_first, f.mul(number, a_step), 1)
+                                    pointer = f.at(pointer, r, tile.size)
+                                else:
+                                    at = f.add(i, r)
+                                    at = f.min(at, f.sub(m_count, 1)) if r else at
+                                    pointer = f.at(a_first, f.mul(at, a_step), 1)
                                 f.store("ptr", pointer, f.at(rows, r, 8), 8)
-                            own = f.at(tiles_panel, f.mul(f.div(i, tile.rows), p["t_row"]), 1)
+                            own = f.at(tiles_panel, f.mul(number, p["t_row"]), 1)
                             own_step: Value = row_bytes
                             finish = last
                             if plain:

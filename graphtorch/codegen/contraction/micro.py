@@ -1,8 +1,8 @@
 """The micro-kernel: a register tile of the product, C[rows, columns] (+)= A[rows, k] @ B[k, columns].
 
-A is read in place: row i of the tile is the pointer `rows[i]`, contiguous along k, one element
-broadcast at a time.  Rows may lie anywhere (matrix rows, packed rows, pixels of an image), and a
-missing row repeats a valid one.  B is a panel of `columns` contiguous elements per k, `b_step`
+A is read through one pointer per row of the tile, one element broadcast at a time, elements of a row
+`a_step` bytes apart: one element where A is read in place (matrix rows, packed rows, pixels of an
+image; a missing row repeats a valid one), `rows` elements in packed panels [k][rows].  B is a panel of `columns` contiguous elements per k, `b_step`
 bytes apart (packed panels or the matrix itself).  All tiles are computed whole; edges are the
 business of whoever stores the tile.
 
@@ -66,12 +66,13 @@ def register_tile(target: Target, dtype: DType) -> Tile:
     return Tile(8, 3 if target.vector_bits == 128 else 2, lanes, dtype, target.fma)
 
 
-def emit_micro_kernel(module: Module, tile: Tile, name: str = "micro") -> str:
-    """Define `name(rows, k, b, b_step, t, t_step, accumulate)` and return its name.
+def emit_micro_kernel(module: Module, tile: Tile, a_step: int) -> str:
+    """Define `micro_<a_step>(rows, k, b, b_step, t, t_step, accumulate)` and return its name.
 
     rows: `tile.rows` pointers; k >= 0; b_step, t_step in bytes; t[rows, columns] is overwritten, or
     added to if `accumulate` is not 0.
     """
+    name = f"micro_{a_step}"
     if name in module.emitted:
         return name
     parameters = [
@@ -83,10 +84,11 @@ def emit_micro_kernel(module: Module, tile: Tile, name: str = "micro") -> str:
         # otherwise turn the rows into one chain of additions.
         rows = [f.load("ptr", f.at(f["rows"], i, 8), 8) for i in range(tile.rows)]
         accumulators = [(tile.vector, "zeroinitializer")] * (tile.rows * tile.vectors)
-        whole = f.mul(f.div(f["k"], UNROLL), UNROLL)
+        length = f.mul(f["k"], a_step)
+        whole = f.mul(f.div(f["k"], UNROLL), UNROLL * a_step)
         carried = [("ptr", f["b"]), *accumulators]
-        for start, stop, unroll in ((0, whole, UNROLL), (whole, f["k"], 1)):
-            with f.repeat(start, stop, unroll, carried) as loop:
+        for start, stop, unroll in ((0, whole, UNROLL), (whole, length, 1)):
+            with f.repeat(start, stop, unroll * a_step, carried) as loop:
                 b, *sums = loop.values
                 for u in range(unroll):
                     panel = [
@@ -94,11 +96,15 @@ def emit_micro_kernel(module: Module, tile: Tile, name: str = "micro") -> str:
                         for v in range(tile.vectors)
                     ]
                     for i, row in enumerate(rows):
-                        address = f.at(f.at(row, loop.index, tile.size), u, tile.size)
-                        a = f.splat(tile.element, f.load(tile.element, address, tile.size), tile.lanes)
+                        address = f.at(f.at(row, loop.index, 1), u, a_step)
+                        a = f.splat(
+                            tile.element, f.load(tile.element, address, tile.size), tile.lanes
+                        )
                         for v in range(tile.vectors):
                             at = i * tile.vectors + v
-                            sums[at] = f.fma(tile.element, tile.lanes, a, panel[v], sums[at], tile.fused)
+                            sums[at] = f.fma(
+                                tile.element, tile.lanes, a, panel[v], sums[at], tile.fused
+                            )
                     b = f.op("getelementptr i8, ptr", b, f"i64 {f['b_step']}")
                 loop.next([b, *sums])
             carried = [(type, value) for (type, _), value in zip(carried, loop.values, strict=True)]

@@ -1,11 +1,11 @@
 """Packing: copies of blocks of A and B in the order the micro-kernel reads them.
 
-    A rows      destination[i][k], each row contiguous, rows a multiple of lanes apart
-    B panels    destination[panel][k][columns], one panel per tile width
+    A rows      destination[i][k], each row contiguous          (source contiguous along k, or apart)
+    A panels    destination[panel][k][rows], one panel per tile   (source contiguous along m)
+    B panels    destination[panel][k][columns], one per tile      (source contiguous along n or k, or apart)
 
-Sources may have any strides.  Two cases are vectorised: the index that is contiguous in the
-destination is contiguous in the source (`copy`), or the other one is (`transpose`, blocks of
-lanes x lanes in registers).  Everything else goes element by element (`gather`).
+B contiguous along k is transposed in registers, lanes x lanes at a time; a source without a contiguous
+index goes element by element.
 
 Destinations are padded to whole vectors; what lies in the padding is never stored as a result, so it
 may be anything.  bf16 and f16 sources are widened to the tile's dtype.
@@ -18,9 +18,8 @@ from ...ir.types import DType, bfloat16, float16, float32, float64
 from .emit import Function, Module, Value, vector
 from .micro import Tile
 
-# How a block lies in memory, seen from its destination: the innermost index is contiguous, the
-# outer one is, or neither.
-COPY, TRANSPOSE, GATHER = "copy", "transpose", "gather"
+# Which index of a source block is contiguous: k of A or n of B; m of A or k of B; none.
+INNER, OUTER, APART = "inner", "outer", "apart"
 
 
 class Source:
@@ -36,7 +35,9 @@ class Source:
         elif tile.dtype is float32 and dtype is float16:
             self.element, self.suffix = "half", "f16"
         else:
-            raise UnsupportedError(f"a product in {tile.dtype.short} cannot read {dtype.short} operands")
+            raise UnsupportedError(
+                f"a product in {tile.dtype.short} cannot read {dtype.short} operands"
+            )
 
     def _widen(self, value: str, lanes: int) -> str:
         f = self.f
@@ -117,77 +118,94 @@ def _interleave(f: Function, tile: Tile, a: str, b: str, half: int, run: int) ->
     return f.shuffle(tile.element, tile.lanes, a, b, indices)
 
 
-def emit_transpose(module: Module, tile: Tile, dtype: DType) -> str:
-    """Define `transpose(source, step, rows, columns, destination, to_step)`; steps in bytes.
+def _emit_transpose(module: Module, tile: Tile, dtype: DType) -> str:
+    """Define `transpose(source, step, rows, columns, destination)`: one panel of B; step in bytes.
 
-    destination[c][r] = source[r][c], source rows contiguous.  Writes whole vectors: the destination
-    needs room for `columns` rounded up to lanes rows, each `rows` rounded up.
+    destination[c][r] = source[r][c], source rows contiguous, destination rows those of a panel.
+    A missing row repeats the last one; columns are written up to a multiple of lanes.
     """
-    name = f"transpose_{dtype.short}"
-    if name in module.emitted:
-        return name
+    name = "transpose"
     parameters = [
-        ("ptr", "source"), ("i64", "step"), ("i64", "rows"), ("i64", "columns"),
-        ("ptr", "destination"), ("i64", "to_step"),
+        ("ptr", "source"), ("i64", "step"), ("i64", "rows"), ("i64", "columns"), ("ptr", "destination"),
     ]  # fmt: skip
     lanes = tile.lanes
     with module.function(name, parameters, "noinline") as f:
         source = Source(f, tile, dtype)
         last = f.sub(f["rows"], 1)
 
-        def block(r: str, c: str, mask: str | None) -> None:
-            loaded = []
-            for i in range(lanes):
-                row = f.min(f.add(r, i), last)  # a missing row repeats the last one
-                pointer = f.at(f["source"], f.mul(row, f["step"]), 1)
-                loaded.append(source.vector(f.at(pointer, c, source.size), mask))
-            to = f.at(f.at(f["destination"], f.mul(c, f["to_step"]), 1), r, tile.size)
-            for column in transposed(f, tile, loaded):
-                f.store(tile.vector, column, to, tile.size)
-                to = f.op("getelementptr i8, ptr", to, f"i64 {f['to_step']}")
+        def line(c: str, mask: str | None) -> None:
+            """All rows of `lanes` columns, so that whole cache lines are written."""
+            to = f.at(f["destination"], c, tile.columns * tile.size)
+            with f.loop(0, f["rows"], lanes) as r:
+                loaded = []
+                for i in range(lanes):
+                    row = f.at(f["source"], f.mul(f.min(f.add(r, i), last), f["step"]), 1)
+                    loaded.append(source.vector(f.at(row, c, source.size), mask))
+                at = f.at(to, r, tile.size)
+                for i, column in enumerate(transposed(f, tile, loaded)):
+                    f.store(tile.vector, column, f.at(at, i * tile.columns, tile.size), tile.size)
 
         whole = f.mul(f.div(f["columns"], lanes), lanes)
-        with f.loop(0, f["rows"], lanes) as r:
-            with f.loop(0, whole, lanes) as c:
-                block(r, c, None)
-            with f.when(f.compare("slt", whole, f["columns"])):
-                block(r, whole, f.lane_mask(lanes, 0, f.sub(f["columns"], whole)))
+        with f.loop(0, whole, lanes) as c:
+            line(c, None)
+        with f.when(f.compare("slt", whole, f["columns"])):
+            line(str(whole), f.lane_mask(lanes, 0, f.sub(f["columns"], whole)))
     return name
 
 
 def emit_pack_a(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
-    """Define `pack_a(a, m_step, k_step, m, k, destination, to_step)`: rows for the micro-kernel.
+    """Define `pack_a(a, m_step, k_step, m, k, destination, to_step)`: A for the micro-kernel.
 
-    Steps in bytes; `to_step` is at least k rounded up to lanes elements, and the destination has
-    room for m rounded up to lanes rows.
+    Steps in bytes.  `to_step` lies between rows, or between panels if `kind` is OUTER, and leaves room
+    for one vector behind each.
     """
     name = "pack_a"
     parameters = [
         ("ptr", "a"), ("i64", "m_step"), ("i64", "k_step"), ("i64", "m"), ("i64", "k"),
         ("ptr", "destination"), ("i64", "to_step"),
     ]  # fmt: skip
-    transpose = emit_transpose(module, tile, dtype) if kind == TRANSPOSE else ""
     with module.function(name, parameters, "noinline") as f:
-        if kind == TRANSPOSE:
-            f.call(
-                transpose, ("ptr", f["a"]), ("i64", f["k_step"]), ("i64", f["k"]), ("i64", f["m"]),
-                ("ptr", f["destination"]), ("i64", f["to_step"]),
-            )  # fmt: skip
-        else:
-            source = Source(f, tile, dtype)
-            with f.loop(0, f["m"]) as i:
-                row = f.at(f["a"], f.mul(i, f["m_step"]), 1)
-                to = f.at(f["destination"], f.mul(i, f["to_step"]), 1)
-                whole: Value = 0
-                if kind == COPY:
-                    whole = f.mul(f.div(f["k"], tile.lanes), tile.lanes)
-                    with f.loop(0, whole, tile.lanes) as k:
-                        value = source.vector(f.at(row, k, source.size))
-                        f.store(tile.vector, value, f.at(to, k, tile.size), tile.size)
-                with f.loop(whole, f["k"]) as k:
-                    value = source.scalar(f.at(row, f.mul(k, f["k_step"]), 1))
-                    f.store(tile.element, value, f.at(to, k, tile.size), tile.size)
+        source = Source(f, tile, dtype)
+        if kind == OUTER:
+            _panels_of_a(f, tile, source)
+            return name
+        with f.loop(0, f["m"]) as i:
+            row = f.at(f["a"], f.mul(i, f["m_step"]), 1)
+            to = f.at(f["destination"], f.mul(i, f["to_step"]), 1)
+            whole: Value = 0
+            if kind == INNER:
+                whole = f.mul(f.div(f["k"], tile.lanes), tile.lanes)
+                with f.loop(0, whole, tile.lanes) as k:
+                    value = source.vector(f.at(row, k, source.size))
+                    f.store(tile.vector, value, f.at(to, k, tile.size), tile.size)
+            with f.loop(whole, f["k"]) as k:
+                value = source.scalar(f.at(row, f.mul(k, f["k_step"]), 1))
+                f.store(tile.element, value, f.at(to, k, tile.size), tile.size)
     return name
+
+
+def _panels_of_a(f: Function, tile: Tile, source: Source) -> None:
+    """destination[panel][k][rows]: whole vectors, whose tails the next k overwrites."""
+    pieces = -(-tile.rows // tile.lanes)  # vectors that cover a panel's rows
+    reach = pieces * tile.lanes
+    # Panels from whose first row whole vectors can be read, then those that need a mask.
+    plain = f.div(f.max(f.sub(f.add(f["m"], tile.rows), reach), 0), tile.rows)
+    panels = f.ceil_div(f["m"], tile.rows)
+    with f.loop(0, f["k"]) as k:
+        row = f.at(f["a"], f.mul(k, f["k_step"]), 1)
+        to = f.at(f["destination"], k, tile.rows * tile.size)
+        for start, stop, masked in ((0, plain, False), (plain, panels, True)):
+            with f.loop(start, stop) as panel:
+                i = f.mul(panel, tile.rows)
+                at = f.at(row, i, source.size)
+                own = f.at(to, f.mul(panel, f["to_step"]), 1)
+                for piece in range(pieces):
+                    first = piece * tile.lanes
+                    mask = None
+                    if masked:
+                        mask = f.lane_mask(tile.lanes, 0, f.sub(f.sub(f["m"], i), first))
+                    value = source.vector(f.at(at, first, source.size), mask)
+                    f.store(tile.vector, value, f.at(own, first, tile.size), tile.size)
 
 
 def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
@@ -201,7 +219,7 @@ def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
         ("ptr", "destination"), ("i64", "panel_step"),
     ]  # fmt: skip
     row_bytes = tile.columns * tile.size
-    transpose = emit_transpose(module, tile, dtype) if kind == TRANSPOSE else ""
+    transpose = _emit_transpose(module, tile, dtype) if kind == OUTER else ""
     with module.function(name, parameters, "noinline") as f:
         source = Source(f, tile, dtype)
         panels = f.ceil_div(f["n"], tile.columns)
@@ -209,17 +227,19 @@ def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
         def start(panel: str) -> tuple[str, Value]:
             """The panel's destination and how many of its columns exist."""
             left = f.sub(f["n"], f.mul(panel, tile.columns))
-            return f.at(f["destination"], f.mul(panel, f["panel_step"]), 1), f.min(left, tile.columns)
+            return f.at(f["destination"], f.mul(panel, f["panel_step"]), 1), f.min(
+                left, tile.columns
+            )
 
-        if kind == TRANSPOSE:
+        if kind == OUTER:
             with f.loop(0, panels) as panel:
                 to, columns = start(panel)
                 first = f.at(f["b"], f.mul(f.mul(panel, tile.columns), f["n_step"]), 1)
                 f.call(
                     transpose, ("ptr", first), ("i64", f["n_step"]), ("i64", columns), ("i64", f["k"]),
-                    ("ptr", to), ("i64", row_bytes),
+                    ("ptr", to),
                 )  # fmt: skip
-        elif kind == COPY:
+        elif kind == INNER:
             whole = f.div(f["n"], tile.columns)
             rest = f.mul(whole, tile.columns)
             masks = [

@@ -1,7 +1,7 @@
 """Plans of matrix products: normal form, block sizes, parameters.
 
-    normal form    results contiguous along n (else the transposed product is planned),
-                   batch indices merged with each other or into the rows where strides allow
+normal form    results contiguous along n (else the transposed product is planned),
+               batch indices merged with each other or into the rows where strides allow
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .describe import Contraction, Epilogue, Layout, Plan, Step
 from .epilogue import Access
 from .matmul import DIRECT, PARAMS, MatmulKernel
 from .micro import Tile, register_tile
-from .pack import COPY, GATHER, TRANSPOSE
+from .pack import APART, INNER, OUTER
 
 ITEM_FLOPS = 4_000_000  # a work item should be worth some 40 microseconds
 ITEMS = 32  # enough work items to keep many cores evenly busy
-DEPTH = 512  # longest block of k
+DEPTH = 1536  # longest block of k
 
 
 def accumulator_dtype(*dtypes: DType) -> DType:
@@ -65,7 +65,9 @@ def normal_form(c: Contraction) -> Problem:
     m, n = c.m, c.n
     if swapped:
         m, n = n, m
-        layouts = [replace(x, strides=(*x.strides[:-2], x.strides[-1], x.strides[-2])) for x in layouts]
+        layouts = [
+            replace(x, strides=(*x.strides[:-2], x.strides[-1], x.strides[-2])) for x in layouts
+        ]
         layouts[0], layouts[1] = layouts[1], layouts[0]
     batch = list(c.batch)
     strides = [list(x.strides) for x in layouts]
@@ -119,12 +121,12 @@ def access(layout: Layout, result: bool, n: int) -> Access:
 
 
 def packing(inner: int, outer: int, inner_size: int, outer_size: int) -> str:
-    """How to pack a block whose `inner` stride is the one to become contiguous."""
+    """Which index of a block to pack is contiguous."""
     if inner == 1 or inner_size == 1:
-        return COPY
+        return INNER
     if outer == 1 or outer_size == 1:
-        return TRANSPOSE
-    return GATHER
+        return OUTER
+    return APART
 
 
 def operand_params(layout: Layout) -> tuple[int, ...]:
@@ -163,9 +165,9 @@ def block_sizes(p: Problem, tile: Tile, target: Target) -> Blocks:
     """Blocks that fit the caches, and enough work items for many cores."""
     l2 = target.cache_bytes[1]
     _, kb = even_blocks(p.k, DEPTH, 4)
-    # Panels of B take up to half of the second-level cache, rows of A a quarter.
-    n_most = max(l2 // 2 // (kb * tile.size) // tile.columns, 1) * tile.columns
-    n_most = min(n_most, 32 * tile.columns)
+    # Panels of B take up to three quarters of the second-level cache, rows of A a quarter.
+    n_most = max(3 * l2 // 4 // (kb * tile.size) // tile.columns, 1) * tile.columns
+    n_most = min(n_most, 16 * tile.columns)
     sub = max(l2 // 4 // (kb * tile.size) // tile.rows, 4) * tile.rows
     batches = p.batch[0] * p.batch[1] * p.batch[2]
     flops = 2 * p.m * p.n * p.k
@@ -191,10 +193,15 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
     tile = register_tile(target, dtype)
     blocks = block_sizes(p, tile, target)
     a_kind = packing(p.a.strides[-1], p.a.strides[-2], p.k, p.m)
-    if a_kind == COPY and p.a.dtype is dtype:
+    if a_kind == INNER and p.a.dtype is dtype:
         a_kind = DIRECT
     b_kind = packing(p.b.strides[-1], p.b.strides[-2], p.n, p.k)
-    if b_kind == COPY and p.b.dtype is dtype and p.m <= 4 * tile.rows and blocks.kb * tile.size <= 1 << 13:
+    if (
+        b_kind == INNER
+        and p.b.dtype is dtype
+        and p.m <= 4 * tile.rows
+        and blocks.kb * tile.size <= 1 << 13
+    ):
         b_kind = DIRECT
     accesses = (
         *(access(x, False, p.n) for x in p.operands),
@@ -204,14 +211,19 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
     size = tile.size
     a_room = b_panel = 0
     k_padded = round_up(blocks.kb, tile.lanes)
-    if a_kind != DIRECT:
+    rows = -(-blocks.mb // tile.rows)
+    a_bytes = 0
+    if a_kind == OUTER:
+        a_room = (blocks.kb * tile.rows + tile.columns) * size
+        a_bytes = a_room * rows
+    elif a_kind != DIRECT:
         a_room = (k_padded + 16) * size  # not a power of two: rows fall into different cache sets
-    a_bytes = round_up(a_room * (round_up(blocks.mb, tile.lanes) + 1), 64) if a_room else 0
+        a_bytes = a_room * blocks.mb
+    a_bytes = round_up(a_bytes, 64)
     b_panel = k_padded * tile.columns * size + 64
     panels = blocks.nb // tile.columns
     b_bytes = b_panel * (1 if b_kind == DIRECT else panels)
     tile_bytes = tile.rows * tile.columns * size
-    rows = -(-blocks.mb // tile.rows)
     many = blocks.kb < p.k  # partial sums wait for the next block of k
     scratch = a_bytes + b_bytes + (tile_bytes * rows * panels if many else tile_bytes)
     fixed = dict(
