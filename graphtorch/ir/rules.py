@@ -40,7 +40,7 @@ COMMUTATIVE = frozenset(
     "bitwise_and bitwise_or bitwise_xor".split()
 )
 
-DEEPEST = 200  # replacements within replacements before we call it a loop
+DEEPEST = 50  # replacements within replacements before we call it a loop
 
 Bindings = dict[str, Any]
 Function = Callable[[Node], Any]  # a rule as a plain function: a value, or None for no change

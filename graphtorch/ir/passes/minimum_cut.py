@@ -40,18 +40,19 @@ def recomputable(node: Node) -> bool:
 def values_to_keep(
     forward: Iterable[Node],
     inputs: Iterable[Node],
+    outputs: Iterable[Node],
     read: set[Node],
     cheap: Cheap = recomputable,
 ) -> list[Node]:
     """The values of the forward half to keep so that all of `read` can be had.
 
-    forward: its nodes in order.  inputs: the graph's inputs, which are there anyway.
+    forward: its nodes in order.  inputs, outputs: the graph's own, which are in memory anyway.
     read: the values (nodes or inputs) the backward half reads.  Returns kept values in order, inputs
     among them.
     """
     import networkx
 
-    forward, inputs = list(forward), list(inputs)
+    forward, inputs, there = list(forward), list(inputs), {*inputs, *outputs}
     needed = _needed(forward, read, cheap)
     network = networkx.DiGraph()
     for node in (*inputs, *forward):
@@ -62,7 +63,7 @@ def values_to_keep(
                 (node, "in"), (node, "out")
             )  # no capacity: infinite; its picks are kept
         else:
-            network.add_edge((node, "in"), (node, "out"), capacity=_cost(node))
+            network.add_edge((node, "in"), (node, "out"), capacity=_cost(node, node in there))
         if node.op.name == "input" or not cheap(node):
             network.add_edge("source", (node, "in"))
         else:
@@ -89,10 +90,7 @@ def _needed(forward: list[Node], read: set[Node], cheap: Cheap) -> set[Node]:
     return needed
 
 
-def _cost(node: Node) -> int:
-    """Bytes, plus one so that of equal cuts the one with fewer values wins.
-
-    An input is in memory already.
-    """
+def _cost(node: Node, there: bool) -> int:
+    """Bytes, plus one so that of equal cuts the one with fewer values wins."""
     assert isinstance(node.type, TensorType)
-    return 1 if node.op.name == "input" else 1 + node.type.nbytes
+    return 1 if there else 1 + node.type.nbytes

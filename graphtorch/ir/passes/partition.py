@@ -51,10 +51,15 @@ def partition(joint: Graph, cheap: Cheap = recomputable) -> Partition:
     read = {x for n in backward_nodes for x in n.operands if x not in late}
     read.update(n for n in targets if n not in late)
     forward_nodes = [n for n in joint.nodes if n not in late]
-    kept = values_to_keep(forward_nodes, primals, read, cheap)
-
-    saved = [n for n in kept if n.op is not INPUT and n not in outputs]
     early_updates = tuple(u for u in joint.updates if u[1] not in late)
+    needed = ancestors((*outputs, *(value for _, value in early_updates)))
+
+    def late_is_cheap(node: Node) -> bool:
+        """What the forward half has no use for is not computed twice by computing it late."""
+        return cheap(node) or (node not in needed and not node.op.effect)
+
+    kept = values_to_keep(forward_nodes, primals, outputs, read, late_is_cheap)
+    saved = [n for n in kept if n.op is not INPUT and n not in outputs]
     facts = {k: v for k, v in joint.meta.items() if k not in ("forward_outputs", "cotangents")}
     forward = Graph(
         f"{joint.name}_forward",

@@ -28,7 +28,7 @@ def rematerialise(graph: Graph, cheap: Cheap = recomputable) -> Graph:
     if not forward or not backward:
         return graph
     read = {x for n in backward for x in n.operands if x in half}
-    kept = set(values_to_keep(forward, graph.inputs, read, cheap))
+    kept = set(values_to_keep(forward, graph.inputs, graph.outputs[:count], read, cheap))
     kept.update(n for n in graph.inputs)
     if read <= kept:
         return graph

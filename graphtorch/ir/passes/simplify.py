@@ -87,7 +87,6 @@ def rules() -> list[Rule]:
         (ops.slice(x, starts=a, stops=b, steps=c), x, whole_slice),
         (ops.flip(ops.flip(x, dims=a), dims=a), x),
         # sums
-        (ops.sum(x, dims=()),                 x),
         (ops.sum(ops.expand(x, shape=a), dims=b), sum_of_expand),
     ])
     # fmt: on
