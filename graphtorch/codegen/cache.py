@@ -4,7 +4,7 @@ One file per entry, named by its key; the key hashes what the code was made from
 made it and the instruction set it was made for (`digest`).  An entry is data, never a pickle:
 
     graphtorch-object 1\n
-    {"name": ..., "payload": bytes, "sha256": of the payload}\n
+    {"name": symbol, "bytes": of the payload, "sha256": of name and payload}\n
     payload
 
 A file that does not read back exactly as written (checksum, length, header) is removed and counts
@@ -83,8 +83,8 @@ class ObjectCache:
         self._written: int | None = None  # bytes since the last eviction; None: never looked
         self._usable: bool | None = None
 
-    def get(self, key: str) -> bytes | None:
-        """The payload stored under `key`, or None."""
+    def get(self, key: str) -> tuple[str, bytes] | None:
+        """The name and payload stored under `key`, or None."""
         found = self._read(self._path(key)) if self._prepare() else None
         with self._lock:
             if found is None:
@@ -93,15 +93,11 @@ class ObjectCache:
                 self.hits += 1
         return found
 
-    def put(self, key: str, payload: bytes, name: str = "") -> None:
-        """Store `payload`; `name` is for people who look into the folder."""
+    def put(self, key: str, name: str, payload: bytes) -> None:
+        """Store a payload and the name of what it holds."""
         if not self._prepare():
             return
-        header = {
-            "name": name,
-            "payload": len(payload),
-            "sha256": hashlib.sha256(payload).hexdigest(),
-        }
+        header = {"name": name, "bytes": len(payload), "sha256": _checksum(name, payload)}
         content = _MAGIC + json.dumps(header).encode() + b"\n" + payload
         path = self._path(key)
         try:
@@ -142,20 +138,20 @@ class ObjectCache:
     def _path(self, key: str) -> Path:
         return self.folder / (key + _SUFFIX)
 
-    def _read(self, path: Path) -> bytes | None:
+    def _read(self, path: Path) -> tuple[str, bytes] | None:
         try:
             content = path.read_bytes()
         except OSError:
             return None
-        payload = _payload(content)
-        if payload is None:
+        found = _entry(content)
+        if found is None:
             _remove(path)
             return None
         try:
             os.utime(path)  # used now
         except OSError:
             pass  # a read-only folder serves all the same
-        return payload
+        return found
 
     def _prepare(self) -> bool:
         """Make the folder if needed; whether it can be trusted."""
@@ -164,20 +160,24 @@ class ObjectCache:
         return self._usable
 
 
-def _payload(content: bytes) -> bytes | None:
-    """The payload of an entry that is whole, else None."""
+def _checksum(name: str, payload: bytes) -> str:
+    return hashlib.sha256(name.encode() + b"\n" + payload).hexdigest()
+
+
+def _entry(content: bytes) -> tuple[str, bytes] | None:
+    """Name and payload of an entry that is whole, else None."""
     if not content.startswith(_MAGIC):
         return None
     end = content.find(b"\n", len(_MAGIC))
     try:
         header = json.loads(content[len(_MAGIC) : end])
-        size, checksum = header["payload"], header["sha256"]
+        name, size, checksum = str(header["name"]), header["bytes"], header["sha256"]
     except (ValueError, TypeError, KeyError):
         return None
     payload = content[end + 1 :]
-    if len(payload) != size or hashlib.sha256(payload).hexdigest() != checksum:
+    if len(payload) != size or _checksum(name, payload) != checksum:
         return None
-    return payload
+    return name, payload
 
 
 def _private_folder(folder: Path) -> bool:

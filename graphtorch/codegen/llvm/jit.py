@@ -1,7 +1,6 @@
 """LLVM text -> object code -> addresses.
 
     assemble(text, target)         object code (bytes), from any thread
-    assemble_all(texts, target)    the same for many modules, on all cores
     load(objects, exports)         a Library: the objects linked into this process
     optimised(text, target), assembly(text, target)     the two dumps
 
@@ -24,7 +23,6 @@ import itertools
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ...errors import CompileError
@@ -160,18 +158,6 @@ def assemble(text: str, target: Target) -> bytes:
     return _emit(module, target, 1)
 
 
-def assemble_all(texts: Sequence[str], target: Target, threads: int) -> list[bytes]:
-    """`assemble` each text, on up to `threads` threads."""
-    if threads <= 1 or len(texts) <= 1:
-        return [assemble(text, target) for text in texts]
-    _unlocked()
-    with ThreadPoolExecutor(min(threads, len(texts)), "graphtorch-compile") as pool:
-        # The longest first, so that no thread is left with a long one at the end.
-        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        found = dict(zip(order, pool.map(lambda i: assemble(texts[i], target), order), strict=True))
-    return [found[i] for i in range(len(texts))]
-
-
 def optimised(text: str, target: Target) -> str:
     """Return the LLVM text after LLVM's optimisation."""
     module = _parse(text, target)
@@ -234,10 +220,8 @@ def load(
     return Library(tracker, exports)
 
 
-def compile(
-    texts: Sequence[str], exports: Sequence[str], target: Target, threads: int = 1
-) -> Library:
+def compile(texts: Sequence[str], exports: Sequence[str], target: Target) -> Library:
     """Assemble modules and load them: the whole way, for code that is not cached."""
     if not target.runnable:
         raise CompileError(f"code for {target.name} cannot run on this machine")
-    return load(assemble_all(texts, target, threads), exports)
+    return load([assemble(text, target) for text in texts], exports)
