@@ -1,0 +1,17 @@
+"""Neural network modules: `Module`, layers, losses, initialisation."""
+
+from . import functional as functional
+from . import init as init
+from . import modules as modules
+from . import parameter as parameter
+from . import utils as utils
+from .module import Epoch as Epoch
+from .module import Module as Module
+from .modules import *  # noqa: F403
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
+
+
+def module_epoch() -> int:
+    """Return the number of changes made to any module so far; equal numbers mean nothing changed."""
+    return Epoch.value
