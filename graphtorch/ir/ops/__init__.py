@@ -11,9 +11,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..op import OPS, Op
-from . import contraction, creation, index, pointwise, reduction, view
+from . import (
+    activation,
+    attention,
+    contraction,
+    creation,
+    index,
+    loss,
+    normalization,
+    optimizer,
+    pointwise,
+    random,
+    reduction,
+    regression_loss,
+    softmax,
+    view,
+)
 
-globals().update(OPS)
+globals().update(OPS)  # an op wins over the family file of the same name
 
 if TYPE_CHECKING:
 
