@@ -39,17 +39,18 @@ def scaled_dot_product_attention(
     query, key, value = (
         x if tuple(x.shape[:-2]) == tuple(batch) else x.expand(*batch, *x.shape[-2:]) for x in (query, key, value)
     )
-    if dropout_p == 0.0 and attn_mask is None:
-        return ops.scaled_dot_product_attention(query, key, value, is_causal=is_causal, scale=float(scale))
-    scores = torch.matmul(query, key.transpose(-2, -1)) * scale
-    if is_causal:
-        attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
     if attn_mask is not None:
         if attn_mask.dtype is torch.bool:
-            scores = scores.masked_fill(attn_mask.logical_not(), float("-inf"))
-        else:
-            scores = scores + attn_mask
-    weights = softmax(scores, -1)
-    if attn_mask is not None and attn_mask.dtype is torch.bool:
-        weights = torch.where(attn_mask.any(-1, keepdim=True), weights, torch.zeros_like(weights))
-    return torch.matmul(dropout(weights, dropout_p, dropout_p > 0), value)
+            zero = torch.zeros(attn_mask.shape, dtype=query.dtype)
+            attn_mask = zero.masked_fill(attn_mask.logical_not(), float("-inf"))
+        attn_mask = attn_mask.expand(*batch, query.shape[-2], key.shape[-2])
+    if dropout_p == 0.0:
+        operands = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
+        return ops.scaled_dot_product_attention(*operands, is_causal=is_causal, scale=float(scale))[0]
+    scores = torch.matmul(query, key.transpose(-2, -1)) * scale
+    if is_causal:
+        allowed = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+        scores = scores.masked_fill(allowed.logical_not(), float("-inf"))
+    if attn_mask is not None:
+        scores = scores + attn_mask
+    return torch.matmul(dropout(softmax(scores, -1), dropout_p), value)

@@ -1,0 +1,442 @@
+"""Loss functions; `reduction` is none, mean or sum, the deprecated size_average and reduce are honoured."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import graphtorch as torch
+
+from ...errors import message
+from ...frontend.tensor import Tensor
+from ...ir import ops
+from .activation import log_softmax, logsigmoid
+from .similarity import pairwise_distance
+
+
+def _reduction(reduction: str, size_average: Any, reduce: Any) -> str:
+    if size_average is not None or reduce is not None:
+        reduce = True if reduce is None else reduce
+        size_average = True if size_average is None else size_average
+        reduction = "none" if not reduce else "mean" if size_average else "sum"
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def _reduce(loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return loss.mean()
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _pair(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    if tuple(input.shape) != tuple(target.shape):
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will"
+            " likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    return torch.broadcast_tensors(input, target)
+
+
+def _regression(op: Any, input: Tensor, target: Tensor, reduction: str, **attrs: Any) -> Tensor:
+    if input._array.shape != target._array.shape:
+        input, target = _pair(input, target, op.name)
+    if input._array.dtype != target._array.dtype:
+        dtype = torch.promote_types(input.dtype, target.dtype)
+        input, target = input.to(dtype), target.to(dtype)
+    return op(input, target, reduction=reduction, **attrs)
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """(input - target)^2."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if weight is not None:
+        loss = (input - target) ** 2 * weight
+        return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
+    return _regression(ops.mse_loss, input, target, reduction)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """|input - target|."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if weight is not None:
+        loss = (input - target).abs() * weight
+        return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
+    return _regression(ops.l1_loss, input, target, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
+) -> Tensor:
+    """d^2 / (2 beta) for |d| < beta, |d| - beta / 2 otherwise."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    return _regression(ops.smooth_l1_loss, input, target, reduction, beta=float(beta))
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """d^2 / 2 for |d| < delta, delta (|d| - delta / 2) otherwise."""
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    if weight is not None:
+        loss = huber_loss(input, target, "none", delta) * weight
+        return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
+    return _regression(ops.huber_loss, input, target, _reduction(reduction, None, None), delta=float(delta))
+
+
+def _classes_last(input: Tensor) -> Tensor:
+    """[N, C, d1, ...] to [N * d1 * ..., C]."""
+    if input.ndim == 2:
+        return input
+    return input.permute(0, *range(2, input.ndim), 1).reshape(-1, input.shape[1])
+
+
+def _check_classes(input: Tensor, target: Tensor) -> None:
+    batch = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    if tuple(target.shape) != tuple(batch):
+        if input.ndim == 2 and target.ndim == 1:
+            text = f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
+            raise ValueError(message(text, operands={"input": input.type_, "target": target.type_}))
+        raise RuntimeError(
+            message(
+                f"Expected target size {list(batch)}, got {list(target.shape)}",
+                operands={"input": input.type_, "target": target.type_},
+                hint="class indices have the input's shape without its class dimension 1",
+            )
+        )
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise RuntimeError(
+            message(
+                f'"nll_loss_out_frame" expected scalar type Long but found {target.dtype.name}',
+                operands={"input": input.type_, "target": target.type_},
+            )
+        )
+
+
+def _classification(op: Any, input: Tensor, target: Tensor, weight: Any, reduction: str, **attrs: Any) -> Tensor:
+    single = input.ndim == 1
+    rows = input.unsqueeze(0) if single else _classes_last(input)
+    target = target if target.dtype is torch.int64 else target.to(torch.int64)
+    flat = target.reshape(-1)
+    operands = (rows, flat) if weight is None else (rows, flat, weight)
+    loss = op(*operands, reduction=reduction, **attrs)
+    return loss.reshape(target.shape) if reduction == "none" else loss
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input) at the target class; input [C], [N, C] or [N, C, d1, ...].
+
+    target: class indices i64 without the class dimension, or class probabilities of the input's shape.
+    Raises IndexError for a class outside [0, C).
+    """
+    reduction = _reduction(reduction, size_average, reduce)
+    if target.dtype.is_floating_point and target.shape == input.shape:
+        dim = 0 if input.ndim == 1 else 1
+        if label_smoothing > 0:
+            target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+        logs = log_softmax(input, dim)
+        if weight is not None:
+            logs = logs * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
+        loss = -(logs * target).sum(dim)
+        return loss.sum() / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
+    _check_classes(input, target)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    return _classification(
+        ops.cross_entropy, input, target, weight, reduction,
+        ignore_index=ignore_index, label_smoothing=float(label_smoothing),
+    )  # fmt: skip
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input at the target class, for log-probabilities [C], [N, C] or [N, C, d1, ...]."""
+    _check_classes(input, target)
+    return _classification(
+        ops.nll_loss, input, target, weight, _reduction(reduction, size_average, reduce), ignore_index=ignore_index
+    )
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """-(t log p + (1 - t) log(1 - p)), logarithms clamped at -100."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated."
+            " Please ensure they have the same size."
+        )
+    with torch.no_grad():
+        outside = bool(((input < 0) | (input > 1)).any()) if not torch.compiler.is_compiling() else False
+    if outside:
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    log_p = torch.clamp(torch.log(input), min=-100)
+    log_q = torch.clamp(torch.log1p(-input), min=-100)
+    loss = -(target * log_p + (1 - target) * log_q)
+    if weight is not None:
+        loss = loss * weight
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Binary cross entropy of sigmoid(input), computed without overflow."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if pos_weight is None:
+        loss = (1 - target) * input - logsigmoid(input)
+    else:
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * logsigmoid(input)
+    if weight is not None:
+        loss = loss * weight
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def kl_div(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """target * (log target - input); `reduction="batchmean"` divides the sum by the batch size."""
+    if log_target:
+        loss = torch.exp(target) * (target - input)
+    else:
+        positive = target > 0
+        safe = torch.where(positive, target, torch.ones_like(target))
+        loss = torch.where(positive, target * torch.log(safe), torch.zeros_like(target)) - target * input
+    if reduction == "batchmean" and size_average is None and reduce is None:
+        return loss.sum() / input.shape[0]
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Any = None,
+    eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """exp(x) - t x for log_input, x - t log(x + eps) otherwise; `full` adds Stirling's term."""
+    loss = torch.exp(input) - target * input if log_input else input - target * torch.log(input + eps)
+    if full:
+        safe = torch.where(target > 1, target, torch.ones_like(target))
+        stirling = target * torch.log(safe) - target + 0.5 * torch.log(2 * math.pi * safe)
+        loss = loss + torch.where(target > 1, stirling, torch.zeros_like(stirling))
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """(log var + (x - t)^2 / var) / 2, var at least eps; `full` adds log(2 pi) / 2."""
+    if not isinstance(var, Tensor):
+        var = torch.full_like(input, float(var))
+    if tuple(var.shape) != tuple(input.shape) and tuple(input.shape[:-1]) == tuple(var.shape):
+        var = var.unsqueeze(-1)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    with torch.no_grad():
+        floor = torch.clamp(var, min=eps) - var
+    var = var + floor
+    loss = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return _reduce(loss, reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """x where t = 1, max(0, margin - x) where t = -1."""
+    zero = torch.zeros_like(input)
+    loss = torch.where(target != 1, torch.clamp(margin - input, min=0), zero) + torch.where(target != -1, input, zero)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """log(1 + exp(-t x))."""
+    return _reduce(torch.log1p(torch.exp(-target * input)), _reduction(reduction, size_average, reduce))
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """max(0, -t (x1 - x2) + margin)."""
+    loss = torch.clamp(-target * (input1 - input2) + margin, min=0)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """1 - cos where t = 1, max(0, cos - margin) where t = -1."""
+    eps = 1e-12
+    dot = (input1 * input2).sum(-1)
+    cosine = dot / torch.sqrt(((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps))
+    zero = torch.zeros_like(cosine)
+    loss = torch.where(target == 1, 1 - cosine, zero) + torch.where(target == -1, torch.clamp(cosine - margin, min=0), zero)
+    return _reduce(loss, _reduction(reduction, size_average, reduce))
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """Mean over classes of the binary cross entropy with logits."""
+    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        loss = loss * weight
+    return _reduce(loss.sum(-1) / input.shape[-1], _reduction(reduction, size_average, reduce))
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """sum over i != t of max(0, margin - x[t] + x[i])^p / C."""
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    single = input.ndim == 1
+    x, t = (input.unsqueeze(0), target.reshape(1)) if single else (input, target)
+    at = x.gather(1, t.unsqueeze(1))
+    hinge = torch.clamp(margin - at + x, min=0) ** p
+    if weight is not None:
+        hinge = hinge * weight[t].unsqueeze(1)
+    others = torch.arange(x.shape[1]) != t.unsqueeze(1)
+    loss = torch.where(others, hinge, torch.zeros_like(hinge)).sum(1) / x.shape[1]
+    return _reduce(loss.squeeze(0) if single else loss, _reduction(reduction, size_average, reduce))
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """sum over targets j and non-targets i of max(0, 1 - (x[j] - x[i])) / C; targets end at the first -1."""
+    single = input.ndim == 1
+    x, t = (input.unsqueeze(0), target.unsqueeze(0)) if single else (input, target)
+    valid = torch.cumprod((t >= 0).to(torch.int64), 1) == 1
+    safe = torch.where(valid, t, torch.zeros_like(t))
+    is_target = torch.zeros(x.shape, dtype=torch.int64).scatter_add(1, safe, valid.to(torch.int64)) > 0
+    gaps = torch.clamp(1 - (x.gather(1, safe).unsqueeze(2) - x.unsqueeze(1)), min=0)
+    counted = valid.unsqueeze(2) & ~is_target.unsqueeze(1)
+    loss = torch.where(counted, gaps, torch.zeros_like(gaps)).sum((1, 2)) / x.shape[1]
+    return _reduce(loss.squeeze(0) if single else loss, _reduction(reduction, size_average, reduce))
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Callable | None = None,
+    margin: float = 1.0, swap: bool = False, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, d(a, p) - d(a, n) + margin) with any distance."""
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = torch.minimum(far, distance(positive, negative))
+    return _reduce(torch.clamp(margin + near - far, min=0), _reduction(reduction, None, None))
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, |a - p| - |a - n| + margin) (Balntas et al., 2016)."""
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return pairwise_distance(a, b, p, eps)
+
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, distance_function=distance, margin=margin, swap=swap,
+        reduction=_reduction(reduction, size_average, reduce),
+    )  # fmt: skip
+
+
+def ctc_loss(
+    log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
+    reduction: str = "mean", zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """Connectionist temporal classification (Graves et al., 2006); log_probs [T, N, C] or [T, C].
+
+    targets: [N, S], or all targets one after another; lengths: one per batch element.
+    """
+    single = log_probs.ndim == 2
+    logs = log_probs.unsqueeze(1) if single else log_probs
+    listed = lambda v: [int(x) for x in (v.reshape(-1).tolist() if isinstance(v, Tensor) else (v if hasattr(v, "__iter__") else [v]))]
+    times, sizes = listed(input_lengths), listed(target_lengths)
+    losses, start = [], 0
+    for n, (time, size) in enumerate(zip(times, sizes, strict=True)):
+        if targets.ndim == 2 and not single:
+            labels = targets[n, :size].tolist()
+        else:
+            labels = targets.reshape(-1)[start : start + size].tolist()
+            start += size
+        losses.append(_ctc_one(logs[:time, n], labels, blank))
+    loss = torch.stack(losses)
+    if zero_infinity:
+        loss = torch.where(torch.isinf(loss), torch.zeros_like(loss), loss)
+    if reduction == "mean":
+        return (loss / torch.tensor([max(s, 1) for s in sizes], dtype=loss.dtype)).mean()
+    loss = _reduce(loss, reduction)
+    return loss.squeeze(0) if single and reduction == "none" else loss
+
+
+def _ctc_one(logs: Tensor, labels: list[int], blank: int) -> Tensor:
+    extended = [blank]
+    for label in labels:
+        extended += [label, blank]
+    length = len(extended)
+    scores = logs[:, torch.tensor(extended)]
+    never = float("-inf")
+    skips = torch.tensor([i >= 2 and extended[i] != blank and extended[i] != extended[i - 2] for i in range(length)])
+    alive = torch.tensor([i < 2 for i in range(length)])
+    alpha = torch.where(alive, scores[0], torch.full_like(scores[0], never))
+    for t in range(1, logs.shape[0]):
+        padding = torch.full((2,), never, dtype=logs.dtype)
+        shifted = torch.cat([padding, alpha])
+        one, two = shifted[1 : length + 1], shifted[:length]
+        two = torch.where(skips, two, torch.full_like(two, never))
+        alpha = _logsumexp3(alpha, one, two) + scores[t]
+    ends = alpha[-2:] if length > 1 else alpha
+    peak = ends.detach().max()
+    peak = torch.where(torch.isinf(peak), torch.zeros_like(peak), peak)
+    return -(torch.log(torch.exp(ends - peak).sum()) + peak)
+
+
+def _logsumexp3(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    peak = torch.maximum(torch.maximum(a, b), c).detach()
+    peak = torch.where(torch.isinf(peak), torch.zeros_like(peak), peak)
+    total = torch.exp(a - peak) + torch.exp(b - peak) + torch.exp(c - peak)
+    dead = total == 0
+    safe = torch.where(dead, torch.ones_like(total), total)
+    return torch.where(dead, torch.full_like(total, float("-inf")), torch.log(safe)) + peak
+
