@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from .pool import POOL, Layout, expand
 
-ARENA = Layout("busy base nbytes")
+ARENA = Layout("busy base capacity")
 CONTEXT = Layout(
     "busy arena base table arguments_count arguments rebase rebase_count launches launch_count "
     "max_operands flags arena_nbytes scratch_offset scratch_stride scratch_threads code index "

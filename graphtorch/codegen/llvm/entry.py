@@ -52,7 +52,7 @@ entry:
   %arena = load ptr, ptr %arena.p
   %lent = load i64, ptr %arena
   %idle = icmp eq i64 %lent, 0
-  %have.p = getelementptr i8, ptr %arena, i64 $ARENA.nbytes
+  %have.p = getelementptr i8, ptr %arena, i64 $ARENA.capacity
   %have = load i64, ptr %have.p
   %need.p = getelementptr i8, ptr %context, i64 $CONTEXT.arena_nbytes
   %need = load i64, ptr %need.p

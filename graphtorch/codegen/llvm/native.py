@@ -18,11 +18,12 @@ from .target import host
 
 @dataclass(frozen=True)
 class Native:
-    """Addresses by symbol, and the functions Python itself calls (with the GIL released)."""
+    """Addresses by symbol, and the functions that Python itself calls."""
 
     addresses: dict[str, int]
     run: Any  # (context, first, last) -> -1 or the failing launch
     unbind: Any  # (context)
+    claim: Any  # (word) -> 1 if it was 0 and is now 1
     acquire: Any  # (pool) -> 1 or 0
     release: Any  # (pool)
     stop: Any  # (pool)
@@ -54,6 +55,7 @@ def native() -> Native:
         library.addresses,
         run=ctypes.CFUNCTYPE(word, pointer, word, word)(get("graphtorch_run")),
         unbind=ctypes.PYFUNCTYPE(None, pointer)(get("graphtorch_unbind")),
+        claim=ctypes.PYFUNCTYPE(word, pointer)(get("graphtorch_claim")),
         acquire=ctypes.CFUNCTYPE(word, pointer)(get("graphtorch_acquire")),
         release=ctypes.CFUNCTYPE(None, pointer)(get("graphtorch_release")),
         stop=ctypes.CFUNCTYPE(None, pointer)(get("graphtorch_stop")),

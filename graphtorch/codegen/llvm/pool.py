@@ -296,12 +296,18 @@ done:
   ret void
 }
 
+; Turn a word from 0 to 1: 1 if the caller did, 0 if it was not 0.
+define i64 @graphtorch_claim(ptr %word) nounwind {
+  %swap = cmpxchg ptr %word, i64 0, i64 1 acq_rel acquire
+  %won = extractvalue { i64, i1 } %swap, 1
+  %result = zext i1 %won to i64
+  ret i64 %result
+}
+
 ; 1 if the pool is the caller's from now on, 0 if another thread has it.
 define i64 @graphtorch_acquire(ptr %pool) nounwind {
   %owner.p = getelementptr i8, ptr %pool, i64 $POOL.owner
-  %swap = cmpxchg ptr %owner.p, i64 0, i64 1 acq_rel acquire
-  %won = extractvalue { i64, i1 } %swap, 1
-  %result = zext i1 %won to i64
+  %result = call i64 @graphtorch_claim(ptr %owner.p)
   ret i64 %result
 }
 
@@ -341,7 +347,10 @@ done:
 }
 """
 
-EXPORTS = ("graphtorch_parallel", "graphtorch_acquire", "graphtorch_release", "graphtorch_stop")
+EXPORTS = (
+    "graphtorch_parallel", "graphtorch_claim", "graphtorch_acquire", "graphtorch_release",
+    "graphtorch_stop",
+)  # fmt: skip
 
 
 def pool_text(x86: bool, system: str = sys.platform) -> str:
