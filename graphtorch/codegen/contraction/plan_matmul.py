@@ -12,14 +12,19 @@ from dataclasses import dataclass, replace
 from ...errors import UnsupportedError
 from ...ir.types import DType, TensorType, contiguous_strides, float32, float64
 from ..llvm.target import Target
+from ..program import KernelSource
 from .describe import Contraction, Epilogue, Layout, Plan, Step
 from .epilogue import Access
 from .matmul import DIRECT, PARAMS, MatmulKernel
 from .micro import Tile, register_tile
 from .pack import APART, INNER, OUTER
+from .skinny import PARAMS as SKINNY_PARAMS
+from .skinny import SkinnyKernel
 
 ITEM_FLOPS = 4_000_000  # a work item should be worth some 40 microseconds
 ITEMS = 32  # enough work items to keep many cores evenly busy
+FEW_ROWS = 4  # up to which B is not packed
+LOW = 8  # tiles of rows up to which reading B costs more than computing
 DEPTH = 1536  # longest block of k
 
 
@@ -58,7 +63,7 @@ def normal_form(c: Contraction) -> Problem:
     for layout in layouts:
         if len(layout.strides) != len(c.shape):
             raise ValueError(f"layout {layout} does not fit the product's indices {c.shape}")
-    swapped = c.n == 1 and c.m > 1
+    swapped = c.n <= FEW_ROWS < c.m or (c.n == 1 and c.m > 1)
     if not swapped and c.n > 1:
         first = results[0].strides
         swapped = first[-1] != 1 and first[-2] == 1 and c.m > 1
@@ -164,10 +169,18 @@ class Blocks:
 def block_sizes(p: Problem, tile: Tile, target: Target) -> Blocks:
     """Blocks that fit the caches, and enough work items for many cores."""
     l2 = target.cache_bytes[1]
-    _, kb = even_blocks(p.k, DEPTH, 4)
     # Panels of B take up to three quarters of the second-level cache, rows of A a quarter.
-    n_most = max(3 * l2 // 4 // (kb * tile.size) // tile.columns, 1) * tile.columns
-    n_most = min(n_most, 16 * tile.columns)
+    panels = 3 * l2 // 4 // tile.size
+    if p.m <= LOW * tile.rows and p.b.strides[-1] == 1:
+        # Reading B costs most: long pieces of its rows, few rows at a time.
+        _, n_most = even_blocks(p.n, 32 * tile.columns, tile.columns)
+        _, kb = even_blocks(p.k, max(panels // n_most, 64), 4)
+        n_least = n_most
+    else:
+        n_least = 4 * tile.columns
+        _, kb = even_blocks(p.k, DEPTH, 4)
+        n_most = max(panels // kb // tile.columns, 1) * tile.columns
+        n_most = min(n_most, 16 * tile.columns)
     sub = max(l2 // 4 // (kb * tile.size) // tile.rows, 4) * tile.rows
     batches = p.batch[0] * p.batch[1] * p.batch[2]
     flops = 2 * p.m * p.n * p.k
@@ -178,7 +191,7 @@ def block_sizes(p: Problem, tile: Tile, target: Target) -> Blocks:
     m_most = max(round_up(-(-p.m // max(-(-per_matrix // n_blocks), 1)), tile.rows), 128)
     m_blocks, mb = even_blocks(p.m, m_most, tile.rows)
     if m_blocks * n_blocks < per_matrix:
-        n_most = max(round_up(-(-p.n * m_blocks // per_matrix), tile.columns), 4 * tile.columns)
+        n_most = max(round_up(-(-p.n * m_blocks // per_matrix), tile.columns), n_least)
         n_blocks, nb = even_blocks(p.n, min(nb, n_most), tile.columns)
     return Blocks(mb, nb, kb, sub, m_blocks, n_blocks)
 
@@ -191,6 +204,60 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
         return Plan(())
     dtype = accumulator_dtype(p.a.dtype, p.b.dtype)
     tile = register_tile(target, dtype)
+    b_contiguous = packing(p.b.strides[-1], p.b.strides[-2], p.n, p.k)
+    if p.m <= FEW_ROWS and b_contiguous != APART:
+        return _plan_skinny(c, p, tile, b_contiguous == INNER)
+    return _plan_blocked(c, p, tile, target)
+
+
+def _plan_skinny(c: Contraction, p: Problem, tile: Tile, stream: bool) -> Plan:
+    """Launches of a product with few rows."""
+    batches = p.batch[0] * p.batch[1] * p.batch[2]
+    a_kind = DIRECT
+    if not stream:
+        a_kind = packing(p.a.strides[-1], p.a.strides[-2], p.k, p.m)
+        a_kind = DIRECT if a_kind == INNER else APART
+    size = tile.size
+    item_bytes = 1 << 18  # of B, some ten microseconds
+    most = max(item_bytes // max(p.k * p.b.dtype.itemsize, 1), 2048 if stream else tile.columns)
+    n_blocks, nb = even_blocks(p.n, most, tile.columns)
+    a_room = 0 if a_kind == DIRECT else round_up((p.k + tile.lanes) * size, 64)
+    t_offset = a_room * p.m
+    scratch = t_offset + (p.m * nb + tile.columns) * size
+    fixed = dict(
+        m=p.m, n=p.n, k=p.k, nb=nb, n_blocks=n_blocks, batch1=p.batch[1], batch2=p.batch[2],
+        t_offset=t_offset, a_room=a_room,
+    )  # fmt: skip
+    kernel = SkinnyKernel(
+        "stream" if stream else "dot", tile.dtype, a_kind, p.a.dtype, p.b.dtype, c.epilogue,
+        accesses_of(p), scratch,
+    )  # fmt: skip
+    params = tuple(fixed[name] for name in SKINNY_PARAMS)
+    work = max(p.n * p.k * p.b.dtype.itemsize // 16 * batches, 1)
+    return Plan((_step(kernel, p, params, n_blocks * batches, work),))
+
+
+def accesses_of(p: Problem) -> tuple[Access, ...]:
+    """How the epilogue walks along its operands and results."""
+    return (
+        *(access(x, False, p.n) for x in p.operands),
+        *(access(x, True, p.n) for x in p.results),
+    )
+
+
+def _step(kernel: KernelSource, p: Problem, params: tuple[int, ...], items: int, work: int) -> Step:
+    layouts = (p.a, p.b, *p.operands, *p.results)
+    slots = (1, 0) if p.swapped else (0, 1)
+    operands = (*slots, *range(2, len(layouts)))
+    writes = tuple(range(2 + len(p.operands), len(layouts)))
+    params += tuple(x for layout in layouts for x in operand_params(layout))
+    return Step(kernel, operands, writes, params, items, 1, work)
+
+
+def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Plan:
+    """Launches of a product of the usual kind."""
+    batches = p.batch[0] * p.batch[1] * p.batch[2]
+    dtype = tile.dtype
     blocks = block_sizes(p, tile, target)
     a_kind = packing(p.a.strides[-1], p.a.strides[-2], p.k, p.m)
     if a_kind == INNER and p.a.dtype is dtype:
@@ -203,11 +270,6 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
         and blocks.kb * tile.size <= 1 << 13
     ):
         b_kind = DIRECT
-    accesses = (
-        *(access(x, False, p.n) for x in p.operands),
-        *(access(x, True, p.n) for x in p.results),
-    )
-
     size = tile.size
     a_room = b_panel = 0
     k_padded = round_up(blocks.kb, tile.lanes)
@@ -232,14 +294,10 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
         a_offset=0, b_offset=a_bytes, t_offset=a_bytes + b_bytes, a_room=a_room, panel_room=b_panel,
         t_panel=tile_bytes * rows if many else 0, t_row=tile_bytes if many else 0,
     )  # fmt: skip
-    layouts = (p.a, p.b, *p.operands, *p.results)
-    params = tuple(fixed[name] for name in PARAMS) + sum((operand_params(x) for x in layouts), ())
     kernel = MatmulKernel(
-        dtype, a_kind, b_kind, p.a.dtype, p.b.dtype, c.epilogue, accesses, scratch
+        dtype, a_kind, b_kind, p.a.dtype, p.b.dtype, c.epilogue, accesses_of(p), scratch
     )
-    slots = (1, 0) if p.swapped else (0, 1)
-    operands = (*slots, *range(2, len(layouts)))
-    writes = tuple(range(2 + len(p.operands), len(layouts)))
+    params = tuple(fixed[name] for name in PARAMS)
     items = blocks.m_blocks * blocks.n_blocks * batches
     work = max(2 * p.m * p.n * p.k * batches // 60, p.m * p.n * batches // 4, 1)
-    return Plan((Step(kernel, operands, writes, params, items, 1, work),))
+    return Plan((_step(kernel, p, params, items, work),))
