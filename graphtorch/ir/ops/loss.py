@@ -7,6 +7,7 @@ Targets equal to `ignore_index` count neither in the sum nor in the mean.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -281,15 +282,27 @@ def _cross_entropy_backward_decomposed(
 # ---- rules
 
 
-def _cross_entropy_rule(
+def _cross_entropy_x(
     g: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_index: int, label_smoothing: float
-) -> tuple[Any, ...]:
+) -> Any:
     operands = (g, x, target) if weight is None else (g, x, target, weight)
-    return (
-        cross_entropy_backward(
-            *operands, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing
-        ),
+    return cross_entropy_backward(
+        *operands, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing
     )
+
+
+def _no_rule(g: Any) -> None:
+    """Class numbers have no derivative."""
+
+
+def _only(joint: Joint, position: int) -> Any:
+    """One input's part of a joint rule, for an input that is rarely differentiated."""
+
+    def rule(*values: Any) -> Any:
+        return joint.rule(*values)[position]
+
+    rule.__signature__ = inspect.signature(joint.rule)  # type: ignore[attr-defined]
+    return rule
 
 
 def _cross_entropy_backward_type(
@@ -300,12 +313,12 @@ def _cross_entropy_backward_type(
     return x
 
 
-def _nll_loss_rule(
+def _nll_loss_x(
     g: Any, x_type: TensorType, target: Any, weight: Any, reduction: str, ignore_index: int
-) -> tuple[Any, ...]:
+) -> Any:
     safe, valid, weights = _targets(x_type, target, weight, ignore_index)
     row = where(valid, -_over_rows(g, weights, reduction) * weights, 0)
-    return (_one_hot(safe, row, x_type),)
+    return _one_hot(safe, row, x_type)
 
 
 # ---- samples and rows
@@ -342,7 +355,12 @@ def _backward_samples() -> list[Case]:
 #               label_smoothing=0.0)
 cross_entropy = declare(
     "cross_entropy", "composite", "x target weight", _cross_entropy_type, widened(_cross_entropy),
-    decompose=_cross_entropy_decomposed, vjp=Joint(_cross_entropy_rule), samples=lambda: _samples(smoothing=True),
+    decompose=_cross_entropy_decomposed, samples=lambda: _samples(smoothing=True),
+    vjp=(
+        _cross_entropy_x,
+        _no_rule,
+        _only(derived("cross_entropy", "x target weight", _cross_entropy_type, _cross_entropy_decomposed), 2),
+    ),
 )  # fmt: skip
 
 # cross_entropy_backward(dy, x, target, [weight], reduction=, ignore_index=, label_smoothing=)
@@ -359,5 +377,10 @@ cross_entropy_backward = declare(
 # log-probabilities
 nll_loss = declare(
     "nll_loss", "composite", "x target weight", _nll_loss_type, widened(_nll_loss),
-    decompose=_nll_loss_decomposed, vjp=Joint(_nll_loss_rule), samples=lambda: _samples(smoothing=False),
+    decompose=_nll_loss_decomposed, samples=lambda: _samples(smoothing=False),
+    vjp=(
+        _nll_loss_x,
+        _no_rule,
+        _only(derived("nll_loss", "x target weight", _nll_loss_type, _nll_loss_decomposed), 2),
+    ),
 )  # fmt: skip

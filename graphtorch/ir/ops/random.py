@@ -162,5 +162,5 @@ def _dropout_samples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
 dropout = declare(
     "dropout", "composite", "x mask", _dropout_type, _dropout,
     decompose=lambda x, mask, *, p: x * (mask * _scale(p)),
-    vjp=(lambda g, mask, p: dropout(g, mask, p=p), None), samples=_dropout_samples,
+    vjp=(lambda g, mask, p: dropout(g, mask, p=p), lambda g, x, p: g * (x * _scale(p))), samples=_dropout_samples,
 )  # fmt: skip

@@ -15,22 +15,22 @@ Samples = Callable[[], list[Case]]
 
 def normal(*shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
     """Standard normal numbers, the same at every call."""
-    return np.random.default_rng(seed + 1).standard_normal(shape).astype(dtype)
+    return np.asarray(np.random.default_rng(seed + 1).standard_normal(shape), dtype)
 
 
 def between(low: float, high: float, *shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
     """Uniform numbers in [low, high)."""
-    return np.random.default_rng(seed + 1).uniform(low, high, shape).astype(dtype)
+    return np.asarray(np.random.default_rng(seed + 1).uniform(low, high, shape), dtype)
 
 
 def integers(low: int, high: int, *shape: int, seed: int = 0, dtype: Any = np.int64) -> Array:
     """Integers in [low, high)."""
-    return np.random.default_rng(seed + 1).integers(low, high, shape).astype(dtype)
+    return np.asarray(np.random.default_rng(seed + 1).integers(low, high, shape), dtype)
 
 
 def flags(*shape: int, seed: int = 0) -> Array:
     """Random booleans."""
-    return np.random.default_rng(seed + 1).random(shape) < 0.5
+    return np.asarray(np.random.default_rng(seed + 1).random(shape) < 0.5)
 
 
 def on(low: float, high: float, operands: int = 1) -> Samples:

@@ -31,7 +31,9 @@ def shifted(x: Array, dim: int) -> Array:
 
 
 def _total(x: Any, dim: int) -> Any:
-    """The sum along dim, repeated to x's shape."""
+    """The sum along dim, repeated to x's shape (a 0-d value is its own sum)."""
+    if not x.ndim:
+        return x
     return restored(sum(x, dims=(dim,)), tuple(x.shape), (dim,))
 
 
@@ -77,31 +79,27 @@ def _backward_type(dy: TensorType, output: TensorType, *, dim: int) -> TensorTyp
 
 
 def _softmax_backward(dy: Array, y: Array, *, dim: int) -> Array:
+    product = np.asarray(dy * y)
     if not y.ndim:
-        return np.zeros_like(y)
-    product = dy * y
+        return np.asarray(product - y * product)
     product -= y * np.add.reduce(product, axis=dim, keepdims=True)
     return product
 
 
 def _softmax_backward_decomposed(dy: Any, y: Any, *, dim: int) -> Any:
-    if not y.ndim:
-        return dy - dy
     product = dy * y
     return product - y * _total(product, dim)
 
 
 def _log_softmax_backward(dy: Array, y: Array, *, dim: int) -> Array:
     if not y.ndim:
-        return np.zeros_like(y)
+        return np.asarray(dy - np.exp(y) * dy)
     e = np.exp(y)
     e *= np.add.reduce(dy, axis=dim, keepdims=True)
     return np.subtract(dy, e, out=e)
 
 
 def _log_softmax_backward_decomposed(dy: Any, y: Any, *, dim: int) -> Any:
-    if not y.ndim:
-        return dy - dy
     return dy - exp(y) * _total(dy, dim)
 
 

@@ -157,7 +157,7 @@ def _erfinv(y: Array) -> Array:
     far = np.copysign(far, y) / ((1.637067800 * t + 3.543889200) * t + 1)
     x = np.where(size <= 0.7, near, far)
     for _ in range(3):
-        gap = np.where(size <= 0.7, _erf64(x) - y, np.copysign((1 - size) - _erfc64(np.abs(x)), y))
+        gap = np.where(size <= 0.7, _erf64(x) - y, np.sign(y) * ((1 - size) - _erfc64(np.abs(x))))
         x = x - gap / (2 / math.sqrt(math.pi) * np.exp(-x * x))
     x = np.where(size == 1, np.copysign(np.inf, y), x)
     return np.where(size > 1, np.nan, x)
@@ -192,6 +192,7 @@ def _lgamma(x: Array) -> Array:
     fraction = x - np.floor(x)
     reflected = np.log(math.pi / np.abs(np.sin(math.pi * fraction))) - y
     y = np.where(reflect, reflected, y)
+    y = np.where((x == 1) | (x == 2), 0.0, y)
     return np.where(((x <= 0) & (fraction == 0)) | np.isinf(x), np.inf, y)
 
 
