@@ -207,7 +207,8 @@ def _erfinv(y: float) -> float:
     w = -math.log1p(-y * y)
     x = y * (1.501 + 0.2466 * (w - 2.5)) if w < 5 else math.copysign(math.sqrt(w), y)
     for _ in range(60):
-        gap = math.erf(x) - y if abs(y) < 0.5 else math.copysign(1 - abs(y) - math.erfc(abs(x)), y)
+        tail = 1 - abs(y) - math.erfc(abs(x))
+        gap = math.erf(x) - y if abs(y) < 0.5 else math.copysign(1, y) * tail
         step = gap * math.sqrt(math.pi) / 2 * math.exp(min(x * x, 700.0))
         x -= max(min(step, 0.5), -0.5)
         if abs(step) < 1e-17 * abs(x):
