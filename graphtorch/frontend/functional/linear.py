@@ -1,0 +1,494 @@
+"""Matrix products in all their shapes.
+
+Everything comes down to one op: matmul(a[..., m, k], b[..., k, n]) with equal batch sizes;
+transposes are views, which code generation folds in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import message
+from ...ir import ops
+from .. import promotion
+from ..tensor import Tensor
+from .pointwise import add, mul
+from .wrapping import bind, check_tensor, into, scalar_name
+
+_MATMUL, _RESHAPE, _PERMUTE = ops.matmul, ops.reshape, ops.permute
+
+
+def _same_dtype(name: str, a: Tensor, b: Tensor) -> None:
+    if a._array.dtype != b._array.dtype:
+        first, second = scalar_name(a.dtype).lower(), scalar_name(b.dtype).lower()
+        raise RuntimeError(
+            message(
+                f"expected m1 and m2 to have the same dtype, but got: {first} != {second}"
+                if name in ("mm", "matmul", "linear", "addmm")
+                else f"expected scalar type {scalar_name(a.dtype)} but found {scalar_name(b.dtype)}",
+                operands={"a": a.type_, "b": b.type_},
+                hint="cast one of them, e.g. with .float()",
+            )
+        )
+
+
+def _dims(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _cannot(a: Tensor, b: Tensor) -> RuntimeError:
+    x, y = a._array.shape, b._array.shape
+    if len(y) == 1:
+        text = f"size mismatch, got input ({x[-2] if len(x) > 1 else 1}), mat ({_dims(x)}), vec ({y[0]})"
+    else:
+        rows = (math.prod(x[:-1]), x[-1]) if len(x) > 1 and len(y) == 2 else (1, x[0]) if len(x) == 1 else x
+        text = f"mat1 and mat2 shapes cannot be multiplied ({_dims(rows)} and {_dims(y)})"
+    hint = ""
+    if len(x) >= 2 and len(y) == 2 and x[-1] == y[1]:
+        hint = "transpose the second operand: a @ b.t()"
+    return RuntimeError(message(text, operands={"a": a.type_, "b": b.type_}, hint=hint))
+
+
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The matrix product: vectors, matrices and batches, which broadcast.
+
+    >>> import graphtorch as torch
+    >>> (torch.ones(2, 3) @ torch.ones(3)).shape
+    torch.Size([2])
+    """
+    try:
+        a, b = input._array, other._array
+    except AttributeError:
+        check_tensor("matmul", input)
+        check_tensor("matmul", other, "other", 2)
+        raise
+    if a.dtype != b.dtype:
+        _same_dtype("matmul", input, other)
+    x, y = a.shape, b.shape
+    n, m = len(x), len(y)
+    if n == m == 2:
+        if x[1] != y[0]:
+            raise _cannot(input, other)
+        result = bind(_MATMUL, (input, other), {})
+    elif n == 0 or m == 0:
+        raise RuntimeError(
+            message(
+                f"both arguments to matmul need to be at least 1D, but they are {n}D and {m}D",
+                operands={"a": input.type_, "b": other.type_},
+            )
+        )
+    elif n == 1 and m == 1:
+        result = dot(input, other)
+    elif n == 1:
+        if x[0] != y[-2]:
+            raise _cannot(input, other)
+        row = bind(_RESHAPE, (input,), {"shape": (1, x[0])})
+        result = bind(_RESHAPE, (matmul(row, other),), {"shape": (*y[:-2], y[-1])})
+    elif m == 1:
+        if x[-1] != y[0]:
+            raise _cannot(input, other)
+        column = bind(_RESHAPE, (other,), {"shape": (y[0], 1)})
+        result = bind(_RESHAPE, (matmul(input, column),), {"shape": x[:-1]})
+    elif m == 2:  # a batch of rows times one matrix is one product
+        if x[-1] != y[0]:
+            raise _cannot(input, other)
+        rows = bind(_RESHAPE, (input,), {"shape": (math.prod(x[:-1]), x[-1])})
+        result = bind(_RESHAPE, (bind(_MATMUL, (rows, other), {}),), {"shape": (*x[:-1], y[1])})
+    else:
+        if x[-1] != y[-2]:
+            if x[:-2] == y[:-2] or n == m == 3:
+                raise _batch_mismatch(input, other)
+            raise _cannot(input, other)
+        if x[:-2] != y[:-2]:
+            batch = promotion.common_shape((x[:-2], y[:-2]))
+            input = promotion.expand(input, (*batch, *x[-2:]))
+            other = promotion.expand(other, (*batch, *y[-2:]))
+        result = bind(_MATMUL, (input, other), {})
+    return result if out is None else into(out, result)
+
+
+def _batch_mismatch(a: Tensor, b: Tensor) -> RuntimeError:
+    x, y = a._array.shape, b._array.shape
+    batch = math.prod(x[:-2])
+    return RuntimeError(
+        message(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {x[-1]}] but got:"
+            f" [{math.prod(y[:-2])}, {y[-2]}].",
+            operands={"a": a.type_, "b": b.type_},
+        )
+    )
+
+
+def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The product of two matrices."""
+    if input._array.ndim != 2:
+        raise RuntimeError(message("self must be a matrix", operands={"self": input.type_}))
+    if mat2._array.ndim != 2:
+        raise RuntimeError(message("mat2 must be a matrix", operands={"mat2": mat2.type_}))
+    return matmul(input, mat2, out=out)
+
+
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Products of two batches of matrices."""
+    for name, x in (("batch1", input), ("batch2", mat2)):
+        if x._array.ndim != 3:
+            raise RuntimeError(message(f"{name} must be a 3D tensor", operands={name: x.type_}))
+    if input._array.shape[0] != mat2._array.shape[0] or input._array.shape[2] != mat2._array.shape[1]:
+        raise _batch_mismatch(input, mat2)
+    return matmul(input, mat2, out=out)
+
+
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Matrix times vector."""
+    if input._array.ndim != 2 or vec._array.ndim != 1:
+        raise RuntimeError(
+            message(
+                "vector + matrix @ vector expected, got"
+                f" 1, {input._array.ndim}, {vec._array.ndim}",
+                operands={"input": input.type_, "vec": vec.type_},
+            )
+        )
+    return matmul(input, vec, out=out)
+
+
+def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The scalar product of two vectors."""
+    a, b = input._array, tensor._array
+    if a.ndim != 1 or b.ndim != 1:
+        raise RuntimeError(
+            message(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors", operands={"a": input.type_, "b": tensor.type_})
+        )
+    _same_dtype("dot", input, tensor)
+    if a.shape != b.shape:
+        raise RuntimeError(
+            message(
+                "inconsistent tensor size, expected tensor"
+                f" [{a.size}] and src [{b.size}] to have the same number of elements, but got {a.size} and"
+                f" {b.size} elements respectively",
+                operands={"a": input.type_, "b": tensor.type_},
+            )
+        )
+    row = bind(_RESHAPE, (input,), {"shape": (1, a.size)})
+    column = bind(_RESHAPE, (tensor,), {"shape": (a.size, 1)})
+    result = bind(_RESHAPE, (bind(_MATMUL, (row, column), {}),), {"shape": ()})
+    return result if out is None else into(out, result)
+
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """`dot` for real dtypes."""
+    return dot(input, other)
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Scalar products over the last dims of both."""
+    if not input._array.ndim or not other._array.ndim:
+        return mul(input, other)
+    return tensordot(input, other, ([-1], [-1]))
+
+
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """All products of the elements of two vectors."""
+    for name, x in (("self", input), ("vec2", vec2)):
+        if x._array.ndim != 1:
+            raise RuntimeError(
+                message(
+                    f"outer: Expected 1-D argument {name}, but got {x._array.ndim}-D", operands={name: x.type_}
+                )
+            )
+    column = bind(_RESHAPE, (input,), {"shape": (input._array.size, 1)})
+    return mul(column, vec2, out=out)
+
+
+ger = outer
+
+
+def _combined(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    if alpha != 1:
+        product = mul(product, alpha)
+    if beta == 0:
+        return product
+    result = add(product, input if beta == 1 else mul(input, beta))
+    if result._array.shape != product._array.shape:
+        raise RuntimeError(
+            message(
+                f"The expanded size of the tensor ({list(product._array.shape)}) must match the existing size"
+                f" ({list(input._array.shape)})",
+                operands={"input": input.type_, "product": product.type_},
+            )
+        )
+    return result
+
+
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2)."""
+    result = _combined(input, mm(mat1, mat2), beta, alpha)
+    return result if out is None else into(out, result)
+
+
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * (mat @ vec)."""
+    result = _combined(input, mv(mat, vec), beta, alpha)
+    return result if out is None else into(out, result)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * outer(vec1, vec2)."""
+    return _combined(input, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+) -> Tensor:
+    """beta * input + alpha * bmm(batch1, batch2)."""
+    result = _combined(input, bmm(batch1, batch2), beta, alpha)
+    return result if out is None else into(out, result)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * the sum of all products of the batch."""
+    return _combined(input, ops.sum(bmm(batch1, batch2), dims=(0,)), beta, alpha)
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of several matrices."""
+    result = matrices[0]
+    for matrix in matrices[1:]:
+        result = mm(result, matrix)
+    return result
+
+
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """A square matrix to an integer power."""
+    if n < 0:
+        from ...linalg import inv
+
+        return matrix_power(inv(input), -n)
+    from ..creation import eye
+
+    size = input._array.shape[-1]
+    result = promotion.expand(eye(size, dtype=input.dtype), input._array.shape)
+    base = input
+    while n:
+        if n & 1:
+            result = matmul(result, base)
+        n >>= 1
+        if n:
+            base = matmul(base, base)
+    return result
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product."""
+    n = max(input._array.ndim, other._array.ndim)
+    a = (1,) * (n - input._array.ndim) + input._array.shape
+    b = (1,) * (n - other._array.ndim) + other._array.shape
+    x = bind(_RESHAPE, (input,), {"shape": tuple([v for s in a for v in (s, 1)])})
+    y = bind(_RESHAPE, (other,), {"shape": tuple([v for s in b for v in (1, s)])})
+    return bind(_RESHAPE, (mul(x, y),), {"shape": tuple([s * t for s, t in zip(a, b, strict=True)])})
+
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Sum of products over the dims given: a number of trailing/leading dims, or two lists."""
+    n, m = a._array.ndim, b._array.ndim
+    if isinstance(dims, int):
+        left, right = list(range(n - dims, n)), list(range(dims))
+    else:
+        left, right = (list(d) if isinstance(d, (tuple, list)) else [d] for d in dims)
+    left, right = [d % n for d in left], [d % m for d in right]
+    for i, j in zip(left, right, strict=True):
+        if a._array.shape[i] != b._array.shape[j]:
+            raise RuntimeError(
+                message(
+                    "contracted dimensions need to match, but first has size"
+                    f" {a._array.shape[i]} in dim {i} and second has size {b._array.shape[j]} in dim {j}",
+                    operands={"a": a.type_, "b": b.type_},
+                )
+            )
+    rest_a = [d for d in range(n) if d not in left]
+    rest_b = [d for d in range(m) if d not in right]
+    shape_a = [a._array.shape[d] for d in rest_a]
+    shape_b = [b._array.shape[d] for d in rest_b]
+    inner_size = math.prod([a._array.shape[d] for d in left])
+    x = bind(_PERMUTE, (a,), {"dims": tuple(rest_a + left)})
+    y = bind(_PERMUTE, (b,), {"dims": tuple(right + rest_b)})
+    x = bind(_RESHAPE, (x,), {"shape": (math.prod(shape_a), inner_size)})
+    y = bind(_RESHAPE, (y,), {"shape": (inner_size, math.prod(shape_b))})
+    return bind(_RESHAPE, (matmul(x, y),), {"shape": (*shape_a, *shape_b)})
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of a matrix's diagonal."""
+    if input._array.ndim != 2:
+        raise RuntimeError(message(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}"))
+    from .reduction import sum
+
+    return sum(ops.diagonal(input, offset=0, dim1=0, dim2=1))
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The cross product of 3-vectors along `dim`."""
+    from ..size import wrap_dim
+    from .shape import roll
+
+    a, b = promotion.operands(input, other)
+    shape = a._array.shape
+    dim = next(i for i, s in enumerate(shape) if s == 3) if dim is None else wrap_dim(dim, len(shape))
+    if shape[dim] != 3:
+        raise RuntimeError(message(f"linalg.cross: inputs dimension {dim} must have length 3. Got {shape[dim]}"))
+    first = ops.mul(roll(a, -1, dim), roll(b, -2, dim))
+    return ops.sub(first, ops.mul(roll(a, -2, dim), roll(b, -1, dim)))
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "") -> Tensor:
+    """p-norm distances between all pairs of rows."""
+    from .reduction import vector_norm
+    from .shape import unsqueeze
+
+    a, b = promotion.operands(unsqueeze(x1, -2), unsqueeze(x2, -3))
+    return vector_norm(ops.sub(a, b), p, -1)
+
+
+# ---- einsum
+
+
+def einsum(equation: Any, *operands: Any) -> Tensor:
+    """Sums of products after Einstein's notation: "bij,bjk->bik", with "..." and implicit output.
+
+    Two operands at a time: dims only one of them has are summed first, then one matmul.
+    """
+    if not isinstance(equation, str):
+        return _einsum_by_lists((equation, *operands))
+    tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (tuple, list)) else list(operands)
+    equation = equation.replace(" ", "")
+    left, arrow, right = equation.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(tensors):
+        more = "more" if len(tensors) > len(terms) else "fewer"
+        raise RuntimeError(message(f"einsum(): {more} operands were provided than specified in the equation"))
+    terms, spare = _without_ellipsis(terms, tensors)
+    if arrow:
+        right = right.replace("...", spare)
+    else:
+        letters = sorted({c for t in terms for c in t if c not in spare and sum(u.count(c) for u in terms) == 1})
+        right = spare + "".join(letters)
+    sizes: dict[str, int] = {}
+    for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
+        if len(term) != x._array.ndim:
+            raise RuntimeError(
+                message(
+                    "einsum(): the number of subscripts in the equation"
+                    f" ({len(term)}) does not match the number of dimensions ({x._array.ndim}) for operand"
+                    f" {i} and no ellipsis was given",
+                    operands={str(i): x.type_},
+                )
+            )
+        for letter, size in zip(term, x._array.shape, strict=True):
+            known = sizes.setdefault(letter, size)
+            if size != known:
+                if known != 1 and size != 1:
+                    raise RuntimeError(
+                        message(
+                            f"einsum(): subscript {letter} has size {size} for operand {i} which does not"
+                            f" broadcast with previously seen size {known}",
+                            operands={str(j): t.type_ for j, t in enumerate(tensors)},
+                        )
+                    )
+                sizes[letter] = max(size, known)
+    for letter in right:
+        if letter not in sizes:
+            raise RuntimeError(
+                message(f"einsum(): output subscript {letter} does not appear in the equation for any input operand")
+            )
+    work = [_without_repeats(x, term, sizes) for x, term in zip(tensors, terms, strict=True)]
+    x, term = work[0]
+    for i, (y, other) in enumerate(work[1:], 1):
+        later = set(right).union(*(t for _, t in work[i + 1 :]))
+        x, term = _contract(x, term, y, other, later)
+    gone = tuple([d for d, letter in enumerate(term) if letter not in right])
+    if gone:
+        x = ops.sum(x, dims=gone)
+        term = "".join(c for c in term if c in right)
+    order = tuple([term.index(c) for c in right])
+    return x if order == tuple(range(len(order))) else bind(_PERMUTE, (x,), {"dims": order})
+
+
+def _einsum_by_lists(args: tuple[Any, ...]) -> Tensor:
+    """einsum(x, [0, 1], y, [1, 2], [0, 2])"""
+
+    def term(items: Any) -> str:
+        return "".join("..." if i is Ellipsis else chr(ord("a") + i if i < 26 else ord("A") + i - 26) for i in items)
+
+    pairs = len(args) // 2
+    equation = ",".join(term(args[2 * i + 1]) for i in range(pairs))
+    if len(args) % 2:
+        equation += "->" + term(args[-1])
+    return einsum(equation, *args[0 : 2 * pairs : 2])
+
+
+def _without_ellipsis(terms: list[str], tensors: list[Tensor]) -> tuple[list[str], str]:
+    """Letters for the dims under "...", right-aligned; also all of those letters."""
+    widths = [
+        x._array.ndim - len(t) + 3 if "..." in t else 0 for t, x in zip(terms, tensors, strict=True)
+    ]
+    used = set("".join(terms))
+    free = [c for c in map(chr, range(0x3B1, 0x3B1 + 64)) if c not in used]
+    spare = "".join(free[: max(widths, default=0)])
+    found = [t.replace("...", spare[len(spare) - w :] if w else "") for t, w in zip(terms, widths, strict=True)]
+    return found, spare
+
+
+def _without_repeats(x: Tensor, term: str, sizes: dict[str, int]) -> tuple[Tensor, str]:
+    """Take diagonals where a letter stands twice; grow dims of size 1 that broadcast."""
+    while len(set(term)) != len(term):
+        letter = next(c for c in term if term.count(c) > 1)
+        first = term.index(letter)
+        second = term.index(letter, first + 1)
+        x = ops.diagonal(x, offset=0, dim1=first, dim2=second)
+        term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
+    return promotion.expand(x, tuple([sizes[c] for c in term])), term
+
+
+def _contract(a: Tensor, s: str, b: Tensor, t: str, later: set[str]) -> tuple[Tensor, str]:
+    """One product of two operands; letters nobody needs later are summed."""
+    lonely = tuple([d for d, c in enumerate(s) if c not in t and c not in later])
+    if lonely:
+        a, s = ops.sum(a, dims=lonely), "".join(c for c in s if c in t or c in later)
+    lonely = tuple([d for d, c in enumerate(t) if c not in s and c not in later])
+    if lonely:
+        b, t = ops.sum(b, dims=lonely), "".join(c for c in t if c in s or c in later)
+    batch = [c for c in s if c in t and c in later]
+    summed = [c for c in s if c in t and c not in later]
+    rows, columns = [c for c in s if c not in t], [c for c in t if c not in s]
+    size = dict(zip(s + t, a._array.shape + b._array.shape, strict=True))
+
+    def shaped(x: Tensor, term: str, order: list[str], shape: tuple[int, ...]) -> Tensor:
+        dims = tuple([term.index(c) for c in order])
+        if dims != tuple(range(len(dims))):
+            x = bind(_PERMUTE, (x,), {"dims": dims})
+        return x if x._array.shape == shape else bind(_RESHAPE, (x,), {"shape": shape})
+
+    count = {name: math.prod([size[c] for c in cs]) for name, cs in (("m", rows), ("k", summed), ("n", columns))}
+    lead = tuple([size[c] for c in batch])
+    a, b = _one_dtype(a, b)
+    if not summed:
+        left = shaped(a, s, batch + rows, (*lead, count["m"], 1))
+        right = shaped(b, t, batch + columns, (*lead, 1, count["n"]))
+        product = mul(left, right)
+    else:
+        left = shaped(a, s, batch + rows + summed, (*lead, count["m"], count["k"]))
+        right = shaped(b, t, batch + summed + columns, (*lead, count["k"], count["n"]))
+        product = bind(_MATMUL, (left, right), {})
+    letters = batch + rows + columns
+    shape = tuple([size[c] for c in letters])
+    return bind(_RESHAPE, (product,), {"shape": shape}), "".join(letters)
+
+
+def _one_dtype(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = promotion.result_type(a, b)
+    return promotion.cast(a, dtype), promotion.cast(b, dtype)

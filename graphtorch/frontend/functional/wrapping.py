@@ -1,0 +1,264 @@
+"""What the public functions share: argument errors, `out=`, in-place variants, function factories.
+
+    sqrt = float_unary(ops.sqrt)        ->  torch.sqrt(input, *, out=None)
+    sqrt_ = inplace(sqrt)               ->  Tensor.sqrt_()
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...errors import message
+from ...ir import dispatch, ops
+from ...ir.dispatch import _stack
+from ...ir.op import Op
+from ...ir.types import BY_NUMPY, DType
+from .. import promotion
+from ..grad_mode import state as grad_state
+from ..tensor import Tensor, calling_line, wrap
+
+bind = dispatch.bind
+
+_silent = contextvars.Context()
+_silent.run(np.seterr, all="ignore")
+_fresh = _silent.copy
+
+# PyTorch's C++ names, used in its messages
+SCALAR_NAMES = {
+    "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16",
+    "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte",
+    "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def scalar_name(dtype: DType) -> str:
+    """PyTorch's internal name of a dtype: `Long` for int64."""
+    return SCALAR_NAMES[dtype.name]
+
+
+def not_tensor(function: str, argument: str, position: int, value: Any) -> TypeError:
+    """The error for an argument that should be a Tensor."""
+    return TypeError(
+        message(
+            f"{function}(): argument '{argument}' (position {position}) must be Tensor, not"
+            f" {type(value).__name__}"
+        )
+    )
+
+
+def check_tensor(function: str, value: Any, argument: str = "input", position: int = 1) -> Tensor:
+    """`value` if it is a Tensor; raises TypeError otherwise."""
+    if not isinstance(value, Tensor):
+        raise not_tensor(function, argument, position, value)
+    return value
+
+
+def tensor_list(function: str, tensors: Any) -> list[Tensor]:
+    """A list of Tensors from any sequence of them."""
+    if isinstance(tensors, Tensor):
+        if tensors._array.ndim == 0:
+            raise TypeError(
+                f"{function}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+            )
+        return list(tensors)  # type: ignore[call-overload]
+    found = list(tensors)
+    for i, x in enumerate(found):
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}"
+            )
+    return found
+
+
+def into(out: Tensor, result: Tensor) -> Tensor:
+    """Store a result in the tensor given as `out=` and return that.
+
+    Raises RuntimeError where the dtype does not fit; a buffer of another shape is replaced.
+    """
+    if not promotion.can_cast(result.dtype, out.dtype):
+        raise RuntimeError(
+            message(
+                f"result type {scalar_name(result.dtype)} can't be cast to the desired output type"
+                f" {scalar_name(out.dtype)}",
+                operands={"result": result.type_, "out": out.type_},
+            )
+        )
+    if (out.requires_grad or result.requires_grad) and grad_state.enabled:
+        raise RuntimeError(
+            "functions with out=... arguments don't support automatic differentiation, but one of"
+            " the arguments requires grad."
+        )
+    result = promotion.cast(result, out.dtype)
+    if out._array.shape != result._array.shape:
+        if _stack.top is not None:
+            raise RuntimeError(message("out= of another shape cannot be compiled"))
+        out._array = np.empty(result._array.shape, out._array.dtype)
+    return out._write(result)
+
+
+def into_all(outs: Any, results: tuple[Any, ...]) -> list[Tensor]:
+    """`into` for functions with several results."""
+    return [into(o, r) for o, r in zip(outs, results, strict=True)]
+
+
+def fit(target: Tensor, value: Tensor) -> Tensor:
+    """`value` in `target`'s dtype, for an in-place write; raises RuntimeError if it does not fit."""
+    array, goal = value._array, target._array
+    if array.shape != goal.shape:
+        try:
+            fits = promotion.common_shape((goal.shape, array.shape)) == goal.shape
+        except RuntimeError as error:
+            raise promotion.shape_error(error, self=target, value=value) from None
+        if not fits:
+            raise RuntimeError(
+                message(
+                    f"output with shape {list(goal.shape)} doesn't match the broadcast shape"
+                    f" {list(array.shape)}",
+                    operands={"self": target.type_, "value": value.type_},
+                )
+            )
+        value = ops.expand(value, shape=goal.shape)
+    if array.dtype != goal.dtype:
+        if not promotion.can_cast(value.dtype, target.dtype):
+            raise RuntimeError(
+                message(
+                    f"result type {scalar_name(value.dtype)} can't be cast to the desired output"
+                    f" type {scalar_name(target.dtype)}",
+                    operands={"self": target.type_, "value": value.type_},
+                )
+            )
+        value = ops.cast(value, dtype=target.dtype)
+    return value
+
+
+def inplace(function: Callable[..., Tensor], name: str = "") -> Callable[..., Tensor]:
+    """The variant of `function` that writes its result into its first argument."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._write(fit(self, function(self, *args, **kwargs)))
+
+    method.__name__ = method.__qualname__ = name or function.__name__ + "_"
+    method.__doc__ = f"Write `{function.__name__}(self, ...)` into this tensor and return it."
+    return method
+
+
+def plain_write(x: Tensor) -> bool:
+    """Whether `x` may be written with NumPy alone: no tracer, no history to keep.
+
+    The caller bumps the version with `touched`.
+    """
+    return (
+        _stack.top is None
+        and not (grad_state.enabled and (x._requires_grad or x._node is not None or x._view is not None))
+        and x._array.flags.writeable
+    )
+
+
+def touched(x: Tensor) -> Tensor:
+    """Note that `x`'s buffer was written in place."""
+    storage = x._storage
+    storage.version += 1
+    storage.written_at = calling_line()
+    return x
+
+
+def silently(function: Callable[..., Any], *args: Any) -> Any:
+    """Run a NumPy function without floating-point warnings."""
+    return _fresh().run(function, *args)
+
+
+def concrete(x: Tensor) -> np.ndarray:
+    """The values of `x`, taken out of the program: a tracer guards on them."""
+    tracer = _stack.top
+    if tracer is not None:
+        tracer.read_value(x)  # type: ignore[attr-defined]
+    return x._array
+
+
+def fresh(array: np.ndarray, device: Any = None) -> Tensor:
+    """A tensor made from Python data; a tracer takes its values for constants."""
+    tensor = wrap(array)
+    if device is not None:
+        tensor._device = device
+    tracer = _stack.top
+    if tracer is not None:
+        tracer._remember(tensor, None)  # type: ignore[attr-defined]
+    return tensor
+
+
+def named(function: Any, name: str, doc: str) -> Any:
+    """Give a made function its public name and docstring."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+def unary(op: Op, name: str = "") -> Callable[..., Tensor]:
+    """A function of one tensor that keeps its dtype."""
+    name = name or op.name
+
+    def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise not_tensor(name, "input", 1, input)
+        result = bind(op, (input,), {})
+        return result if out is None else into(out, result)
+
+    return named(function, name, f"`{name}` of every element.")
+
+
+def float_unary(op: Op, name: str = "") -> Callable[..., Tensor]:
+    """A function of one tensor that is computed in floating point (integers are converted)."""
+    name = name or op.name
+
+    def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise not_tensor(name, "input", 1, input)
+        if input._array.dtype.kind not in "fVc":
+            input = ops.cast(input, dtype=promotion.get_default_dtype())
+        result = bind(op, (input,), {})
+        return result if out is None else into(out, result)
+
+    return named(function, name, f"`{name}` of every element; integers are converted to floats.")
+
+
+def binary(op: Op, name: str = "", *, floats: bool = False, scalars: bool = True) -> Callable[..., Tensor]:
+    """A function of two operands with promotion and broadcasting.
+
+    floats: integers are converted to the default dtype.  scalars: a Python number may be passed.
+    """
+    name = name or op.name
+
+    def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+        try:
+            x, y = input._array, other._array
+            if x.dtype is y.dtype and x.shape == y.shape and not (floats and x.dtype.kind in "iub"):
+                result = bind(op, (input, other), {})
+                return result if out is None else into(out, result)
+        except AttributeError:
+            check_operands(name, input, other, scalars)
+        dtype = None
+        if floats:
+            dtype = promotion.result_type(input, other)
+            if dtype.kind in "iub":
+                dtype = promotion.get_default_dtype()
+        result = bind(op, promotion.operands(input, other, dtype), {})
+        return result if out is None else into(out, result)
+
+    return named(function, name, f"`{name}` of every pair of elements, with broadcasting and promotion.")
+
+
+def check_operands(name: str, input: Any, other: Any, scalars: bool = True) -> None:
+    """Raise TypeError unless both are tensors or (with `scalars`) numbers."""
+    for position, (argument, value) in enumerate((("input", input), ("other", other)), 1):
+        if isinstance(value, Tensor) or (scalars and promotion.is_number(value)):
+            continue
+        raise not_tensor(name, argument, position, value)
+
+
+def dtype_of(x: Tensor) -> DType:
+    """The dtype of a tensor."""
+    return BY_NUMPY[x._array.dtype]

@@ -1,0 +1,54 @@
+"""`torch.finfo` and `torch.iinfo`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from ..ir.types import DType
+from . import promotion
+
+
+class finfo:  # noqa: N801  (PyTorch's name)
+    """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+
+    def __init__(self, type: DType | None = None):
+        dtype = type or promotion.get_default_dtype()
+        if dtype.kind not in "fc":
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype!r}'")
+        info: Any = ml_dtypes.finfo(dtype.numpy)
+        self.dtype = dtype.name
+        self.bits = int(info.bits)
+        self.eps = float(info.eps)
+        self.max = float(info.max)
+        self.min = float(info.min)
+        self.tiny = self.smallest_normal = float(info.smallest_normal)
+        self.resolution = float(info.resolution)
+
+    def __repr__(self) -> str:
+        def brief(x: float) -> str:
+            return f"{x:g}"
+
+        return (
+            f"finfo(resolution={brief(self.resolution)}, min={brief(self.min)}, max={brief(self.max)},"
+            f" eps={brief(self.eps)}, smallest_normal={brief(self.smallest_normal)},"
+            f" tiny={brief(self.tiny)}, dtype={self.dtype})"
+        )
+
+
+class iinfo:  # noqa: N801  (PyTorch's name)
+    """Limits of an integer dtype: bits, max, min."""
+
+    def __init__(self, type: DType):
+        if type.kind not in "iu":
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'")
+        info = np.iinfo(type.numpy)
+        self.dtype = type.name
+        self.bits = int(info.bits)
+        self.max = int(info.max)
+        self.min = int(info.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

@@ -1,0 +1,40 @@
+"""The named tuples that `max(dim=)`, `sort`, `topk`, ... return; they print as PyTorch's."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+
+def _make(name: str, fields: str) -> Any:
+    base = namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024
+
+    def show(self: Any) -> str:
+        parts = ",\n".join(f"{f}={v!r}" for f, v in zip(self._fields, self, strict=True))
+        return f"torch.return_types.{name}(\n{parts})"
+
+    return type(name, (base,), {"__repr__": show, "__slots__": (), "__module__": __name__})
+
+
+# fmt: off
+max = _make("max", "values indices")
+min = _make("min", "values indices")
+median = _make("median", "values indices")
+nanmedian = _make("nanmedian", "values indices")
+mode = _make("mode", "values indices")
+sort = _make("sort", "values indices")
+topk = _make("topk", "values indices")
+kthvalue = _make("kthvalue", "values indices")
+cummax = _make("cummax", "values indices")
+cummin = _make("cummin", "values indices")
+aminmax = _make("aminmax", "min max")
+slogdet = _make("slogdet", "sign logabsdet")
+qr = _make("qr", "Q R")
+svd = _make("svd", "U S V")
+linalg_eigh = _make("linalg_eigh", "eigenvalues eigenvectors")
+linalg_eig = _make("linalg_eig", "eigenvalues eigenvectors")
+linalg_svd = _make("linalg_svd", "U S Vh")
+linalg_qr = _make("linalg_qr", "Q R")
+linalg_slogdet = _make("linalg_slogdet", "sign logabsdet")
+linalg_lstsq = _make("linalg_lstsq", "solution residuals rank singular_values")
+# fmt: on
