@@ -72,7 +72,11 @@ class Node(Arithmetic):
     @property
     def operands(self) -> tuple[Node, ...]:
         """The inputs that are nodes, in order, with repeats."""
-        return tuple(x for x in self.inputs if isinstance(x, Node))
+        return tuple([x for x in self.inputs if x.__class__ is Node])
+
+    def with_inputs(self, inputs: tuple[Any, ...]) -> Node:
+        """The same node reading other operands of the same types."""
+        return Node(self.name, self.op, inputs, self.attrs, self.type, self.source)
 
     def __repr__(self) -> str:
         return f"%{self.name}: {self.type}"

@@ -68,6 +68,15 @@ class Rule:
     replacement: Any  # a Pattern, Variable, scalar, or a function of the bindings by name
     condition: Callable[..., bool] | None = None
 
+    @property
+    def operands(self) -> set[Any]:
+        """What a node must read for the rule to be worth trying: these ops, None for a scalar."""
+        return {
+            p.op if isinstance(p, Pattern) else None
+            for p in self.pattern.inputs
+            if not isinstance(p, Variable)
+        }
+
 
 class _PatternMaker:
     """The interpreter under which calling an op makes a pattern."""
@@ -155,9 +164,9 @@ class Rewriter(GraphBuilder):
             self.names.take(node.name)
         self._functions = functions or {}
         self._everywhere = self._functions.get("*", [])
-        self._rules: dict[str, list[Rule]] = {}
+        self._rules: dict[str, list[tuple[Rule, set[Any]]]] = {}
         for rule in rules:
-            self._rules.setdefault(rule.pattern.op.name, []).append(rule)
+            self._rules.setdefault(rule.pattern.op.name, []).append((rule, rule.operands))
         self._depth = 0
 
     def run(self) -> Graph:
@@ -167,7 +176,7 @@ class Rewriter(GraphBuilder):
             for node in self.graph.nodes:
                 inputs = tuple(mapping.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
                 moved = inputs != node.inputs
-                value = self.simplified(changed(node, inputs=inputs) if moved else node)
+                value = self.simplified(node.with_inputs(inputs) if moved else node)
                 if value is not node:
                     mapping[node] = value
         outputs = tuple(mapping.get(n, n) for n in self.graph.outputs)
@@ -188,8 +197,12 @@ class Rewriter(GraphBuilder):
                 value = rule(node)
                 if value is not None:
                     return self._accept(node, value, made, getattr(rule, "__name__", "a rule"))
-            for row in self._rules.get(node.op.name, ()):
-                value = self._apply(row, node)
+            rows = self._rules.get(node.op.name, ())
+            operands = (
+                {x.op if isinstance(x, Node) else None for x in node.inputs} if rows else set()
+            )
+            for row, wanted in rows:
+                value = self._apply(row, node) if wanted <= operands else None
                 if value is not None:
                     return self._accept(node, value, made, f"a rule of {node.op.name}")
         finally:

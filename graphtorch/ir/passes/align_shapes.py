@@ -28,9 +28,10 @@ from .dce import dce
 
 Shape = tuple[int, ...]
 
-# costs of a boundary, in units of an alias
-ALIAS, AT_CONTRACTION, MATERIALISED = 1, 2, 20
-ROUNDS = 3
+# What a boundary costs: a reshape of a buffer is an alias; one between a chain and a contraction may
+# keep them in two kernels; what a shape cannot express is written to memory and read again.
+ALIAS, AT_CONTRACTION, MATERIALISED = 1, 6, 20
+ROUNDS = 2  # a component's choice changes what its neighbours read
 
 
 def align_shapes(graph: Graph) -> Graph:
@@ -139,7 +140,7 @@ def _enter_cost(value: Node, shape: Shape) -> int:
     if value.shape == shape or value.op.name == "full":
         return 0
     if value.op.name == "expand":
-        return MATERIALISED if expand_source(value, shape) is None else ALIAS
+        return MATERIALISED if expand_source(value, shape) is None else 0
     if value.op.kind == "view":
         splits = all(len(run) == 1 for run, _ in _groups(value.shape, shape))
         return ALIAS if splits else MATERIALISED
@@ -178,26 +179,27 @@ def _components(graph: Graph) -> list[_Component]:
     components = [_Component(list(part)) for part in networkx.connected_components(network)]
     owner = {node: component for component in components for node in component.members}
     results = set(graph.results)
+    users: dict[Node, list[Node]] = {n: [] for n in members if n.op.name == "reshape"}
     for node in graph.nodes:
         for operand in dict.fromkeys(node.operands):
+            if operand in users:
+                users[operand].append(node)
             if node in inside and operand not in inside:
                 owner[node].entering[operand] = None
             elif node not in inside and operand in inside:
                 owner[operand].leaving.append((operand, node))
-        if node in inside:
-            if node in results:
-                owner[node].leaving.append((node, None))
-            if node.op.name == "reshape":
-                owner[node].now += _reshape_cost(graph, node, inside)
+        if node in inside and node in results:
+            owner[node].leaving.append((node, None))
+    for node, readers in users.items():
+        owner[node].now += _reshape_cost(node, readers, inside)
     return components
 
 
-def _reshape_cost(graph: Graph, node: Node, inside: set[Node]) -> int:
+def _reshape_cost(node: Node, users: list[Node], inside: set[Node]) -> int:
     """What a reshape costs where it stands."""
     source = node.operands[0]
     if source not in inside:
         return _enter_cost(source, node.shape)
-    users = graph.users[node]
     if any(u in inside for u in users):
         return MATERIALISED  # it cuts a chain in two
     return max((_leave_cost(source, u, node.shape) for u in users), default=ALIAS)
@@ -242,7 +244,7 @@ class _Reshaper:
                 if dims is not None:
                     return self._reduced(node, shape, dims)
         inputs = tuple(self._in_shape(x) if isinstance(x, Node) else x for x in node.inputs)
-        return self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
+        return self._add(node if inputs == node.inputs else node.with_inputs(inputs))
 
     def _reduced(self, node: Node, shape: Shape, dims: tuple[int, ...]) -> Node:
         """A reduction of a member in its new shape, its result in the shape it had."""

@@ -21,9 +21,8 @@ def cse(graph: Graph) -> Graph:
     for node in graph.nodes:
         now = node
         if any(x in merged for x in node.operands):
-            now = replace(
-                node,
-                inputs=tuple(merged.get(x, x) if isinstance(x, Node) else x for x in node.inputs),
+            now = node.with_inputs(
+                tuple(merged.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
             )
         first = now if node.op.effect else seen.setdefault(key(now), now)
         if first is now:

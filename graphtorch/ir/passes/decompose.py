@@ -54,7 +54,7 @@ class _Inliner:
             elif self.chosen(node.op):
                 values[node] = self._copy(self._template(node.op, inputs, node.attrs), inputs, node)
             else:
-                now = node if inputs == node.inputs else replace(node, inputs=inputs)
+                now = node if inputs == node.inputs else node.with_inputs(inputs)
                 self.nodes.append(now)
                 values[node] = now
         return replace(
@@ -104,7 +104,7 @@ def _without_stop_gradient(graph: Graph) -> Graph:
         if node.op.name == "stop_gradient":
             values[node] = inputs[0]
         elif inputs != node.inputs:
-            values[node] = replace(node, inputs=inputs)
+            values[node] = node.with_inputs(inputs)
             nodes.append(values[node])
         else:
             nodes.append(node)

@@ -1,6 +1,7 @@
 """Which values to keep from the forward half for the backward half: a minimum s-t cut.
 
-Every forward value v becomes an edge v_in -> v_out whose capacity is what keeping v costs (bytes).
+Every forward value v becomes an edge v_in -> v_out whose capacity is what keeping v costs: its bytes,
+or a quarter of them where the forward half writes v to memory anyway (a contraction reads it).
 Values that cannot be computed again hang on the source, values the backward half reads hang on the
 sink; the cheapest set of values that separates the two is what is kept, everything between the cut and
 the sink is computed again.  (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016, in the
@@ -17,12 +18,11 @@ from collections.abc import Callable, Iterable
 from ..graph import Node
 from ..types import TensorType
 
-# pointwise ops dear enough that reading the value back is cheaper than computing it again
-DEAR = frozenset(
-    "exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-    "erf erfc erfinv sigmoid pow atan2 hypot lgamma digamma fmod remainder".split()
-)
+# pointwise ops so dear that reading the value back is cheaper than computing it again; a vectorised
+# exp or tanh is not among them, it costs about as much as the memory traffic
+DEAR = frozenset("pow erfinv lgamma digamma trigamma fmod remainder floor_divide".split())
 KINDS = frozenset({"pointwise", "view", "creation"})
+WRITTEN = frozenset({"contraction", "index", "host"})  # kinds of users that read from memory
 
 Cheap = Callable[[Node], bool]
 
@@ -53,6 +53,7 @@ def values_to_keep(
     import networkx
 
     forward, inputs, there = list(forward), list(inputs), {*inputs, *outputs}
+    written = _written(forward)
     needed = _needed(forward, read, cheap)
     network = networkx.DiGraph()
     for node in (*inputs, *forward):
@@ -63,7 +64,7 @@ def values_to_keep(
                 (node, "in"), (node, "out")
             )  # no capacity: infinite; its picks are kept
         else:
-            network.add_edge((node, "in"), (node, "out"), capacity=_cost(node, node in there))
+            network.add_edge((node, "in"), (node, "out"), capacity=_cost(node, there, written))
         if node.op.name == "input" or not cheap(node):
             network.add_edge("source", (node, "in"))
         else:
@@ -90,7 +91,18 @@ def _needed(forward: list[Node], read: set[Node], cheap: Cheap) -> set[Node]:
     return needed
 
 
-def _cost(node: Node, there: bool) -> int:
-    """Bytes, plus one so that of equal cuts the one with fewer values wins."""
+def _written(forward: list[Node]) -> set[Node]:
+    """The values that are in memory anyway because an op that is not fused reads them."""
+    found: set[Node] = set()
+    for node in reversed(forward):
+        if node.op.kind in WRITTEN or (node in found and node.op.kind == "view"):
+            found.update(node.operands)
+    return found
+
+
+def _cost(node: Node, there: set[Node], written: set[Node]) -> int:
+    """Quarters of bytes, plus one so that of equal cuts the one with fewer values wins."""
     assert isinstance(node.type, TensorType)
-    return 1 if there else 1 + node.type.nbytes
+    if node in there:
+        return 1
+    return 1 + node.type.nbytes * (1 if node in written else 4)

@@ -115,7 +115,7 @@ def _cut_loose(graph: Graph) -> Graph:
     nodes = []
     for node in graph.nodes:
         operands = tuple(now.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
-        now[node] = node if operands == node.inputs else replace(node, inputs=operands)
+        now[node] = node if operands == node.inputs else node.with_inputs(operands)
         nodes.append(now[node])
     return replace(
         graph,

@@ -38,13 +38,23 @@ def rematerialise(graph: Graph, cheap: Cheap = recomputable) -> Graph:
     nodes: list[Node] = []
     position = {n: i for i, n in enumerate(graph.nodes)}
 
+    def alias(value: Node) -> bool:
+        """A reshape of what is kept is the same memory."""
+        return value.op.name == "reshape" and value.operands[0] in kept
+
     def lost(node: Node) -> list[Node]:
         """The forward values to compute again for `node`, in order."""
         found: set[Node] = set()
         frontier = [node]
         while frontier:
             for x in frontier.pop().operands:
-                if x in half and x not in kept and x not in copies and x not in found:
+                if (
+                    x in half
+                    and x not in kept
+                    and x not in copies
+                    and x not in found
+                    and not alias(x)
+                ):
                     found.add(x)
                     frontier.append(x)
         return sorted(found, key=position.__getitem__)
@@ -61,7 +71,7 @@ def rematerialise(graph: Graph, cheap: Cheap = recomputable) -> Graph:
             nodes.append(copies[value])
         operands = moved(node)
         if operands != node.inputs:
-            copies[node] = node = replace(node, inputs=operands)
+            copies[node] = node = node.with_inputs(operands)
         nodes.append(node)
     return replace(
         graph,

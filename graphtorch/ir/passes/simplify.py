@@ -44,13 +44,19 @@ def rules() -> list[Rule]:
         (x + 0,                               x, integral),
         (x * 0,                               0, integral),
         (ops.pow(x, 1),                       x),
-        (ops.pow(x, 2),                       lambda x: x * x),
         (x * -1,                              lambda x: -x),
         (x / c,                               lambda x, c: x * (1.0 / c), exact_reciprocal),
         (ops.logical_and(x, True),            x, boolean),
         (ops.logical_or(x, False),            x, boolean),
         (ops.logical_and(x, False),           False),
         (ops.logical_or(x, True),             True),
+        # the powers PyTorch singles out, by the same formulas
+        (ops.pow(x, 2),                       lambda x: ops.square(x)),
+        (ops.pow(x, 3),                       lambda x: ops.square(x) * x),
+        (ops.pow(x, 0.5),                     lambda x: ops.sqrt(x), floating),
+        (ops.pow(x, -0.5),                    lambda x: ops.rsqrt(x), floating),
+        (ops.pow(x, -1),                      lambda x: ops.reciprocal(x), floating),
+        (ops.pow(x, -2),                      lambda x: ops.reciprocal(ops.square(x)), floating),
         # signs
         (-(-x),                               x),
         (x + -y,                              lambda x, y: x - y),
@@ -94,6 +100,10 @@ def rules() -> list[Rule]:
 
 def integral(x: Any) -> bool:
     return isinstance(x, Node) and x.dtype.kind in "iu"
+
+
+def floating(x: Any) -> bool:
+    return isinstance(x, Node) and x.dtype.kind == "f"
 
 
 def boolean(x: Any) -> bool:

@@ -50,7 +50,7 @@ def _without(graph: Graph, inputs: tuple[Node, ...]) -> Graph:
                 now[node] = OPS["full"](shape=node.shape, value=0.0, dtype=node.dtype)
     for node in graph.nodes:
         operands = tuple(now.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
-        now[node] = node if operands == node.inputs else replace(node, inputs=operands)
+        now[node] = node if operands == node.inputs else node.with_inputs(operands)
         builder.nodes.append(now[node])
     return replace(
         graph,

@@ -27,7 +27,9 @@ def test_groups():
 
 
 def test_what_a_shape_can_express():
-    node = parse("def f(x: f32[3, 1]):\n    e: f32[2, 3, 4] = ops.expand(x, shape=(2, 3, 4))\n    return e").nodes[0]
+    node = parse(
+        "def f(x: f32[3, 1]):\n    e: f32[2, 3, 4] = ops.expand(x, shape=(2, 3, 4))\n    return e"
+    ).nodes[0]
     assert expand_source(node, (2, 3, 2, 2)) == (1, 3, 1, 1)
     assert expand_source(node, (6, 4)) is None
     assert reduced_dims((0, 1), (2, 3, 4), (6, 4)) == (0,)

@@ -12,7 +12,9 @@ from graphtorch.ir.rules import rewrite, table, variables
 from graphtorch.ir.types import DTYPES, BY_SHORT
 from graphtorch.ir.verify import verify
 
-SPECIAL = np.array([0.0, -0.0, 1.5, -2.25, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 3e38, 7.0, -1.0], "f4")
+SPECIAL = np.array(
+    [0.0, -0.0, 1.5, -2.25, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 3e38, 7.0, -1.0], "f4"
+)
 
 
 def bits(a):
@@ -55,7 +57,10 @@ def one(body, result, type="f32[12]", inputs="x: f32[12], y: f32[12]"):
         ("add(x, -0.0)", "x"),
         ("add(-0.0, x)", "x"),
         ("pow(x, 1)", "x"),
-        ("pow(x, 2.0)", "mul(x, x)"),
+        ("pow(x, 2.0)", "square(x)"),
+        ("pow(x, 0.5)", "sqrt(x)"),
+        ("pow(x, -0.5)", "rsqrt(x)"),
+        ("pow(x, -1)", "reciprocal(x)"),
         ("mul(x, -1)", "neg(x)"),
         ("div(x, 4)", "mul(x, 0.25)"),
         ("div(x, -0.5)", "mul(x, -2.0)"),
@@ -94,7 +99,10 @@ def test_two_operations(first, second, result):
 
 
 def test_integers_have_more_rules():
-    for call, result in (("add(x, 0)", "x"), ("mul(x, 0)", "full(shape=(12,), value=0, dtype=i64)")):
+    for call, result in (
+        ("add(x, 0)", "x"),
+        ("mul(x, 0)", "full(shape=(12,), value=0, dtype=i64)"),
+    ):
         one(f"out: i64[12] = ops.{call}", result, "i64[12]", "x: i64[12]")
     one("a: u8[12] = ops.neg(x)\nout: u8[12] = ops.neg(a)", "x", "u8[12]", "x: u8[12]")
 
@@ -128,8 +136,16 @@ def test_casts():
     one(two.format("f32", "bf16"), "x", "", "x: bf16[12]")
     one(two.format("f64", "f32"), "x", "", "x: f32[12]")
     one(two.format("f64", "i32"), "cast(x, dtype=i32)", "i32[12]", "x: i8[12]")
-    for first, second, start in (("f16", "f32", "f32"), ("f32", "i64", "i64"), ("i32", "f32", "i64")):
-        text = f"def f(x: {start}[12]):\n    " + two.format(first, second).replace("\n", "\n    ") + "\n    return out"
+    for first, second, start in (
+        ("f16", "f32", "f32"),
+        ("f32", "i64", "i64"),
+        ("i32", "f32", "i64"),
+    ):
+        text = (
+            f"def f(x: {start}[12]):\n    "
+            + two.format(first, second).replace("\n", "\n    ")
+            + "\n    return out"
+        )
         assert str(simplify(parse(text))) == text
 
 
@@ -273,8 +289,16 @@ def f(x: f32[12], y: f32[12]):
 
 def test_exact_reciprocal_only_of_powers_of_two():
     x = parse("def f(x: f32[2]):\n    return x").inputs[0]
-    assert [c for c in (1, 2, -4, 0.125, 1024.0) if exact_reciprocal(x, c)] == [1, 2, -4, 0.125, 1024.0]
-    assert not any(exact_reciprocal(x, c) for c in (0, 3, 0.1, float("inf"), float("nan"), 2.0**40, True))
+    assert [c for c in (1, 2, -4, 0.125, 1024.0) if exact_reciprocal(x, c)] == [
+        1,
+        2,
+        -4,
+        0.125,
+        1024.0,
+    ]
+    assert not any(
+        exact_reciprocal(x, c) for c in (0, 3, 0.1, float("inf"), float("nan"), 2.0**40, True)
+    )
 
 
 def test_a_wrong_rule_is_caught():
