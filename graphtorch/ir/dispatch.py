@@ -42,7 +42,9 @@ def current() -> Interpreter:
     """Return the interpreter on top of this thread's stack."""
     top = _stack.top or _base
     if top is None:
-        raise RuntimeError("no interpreter: import graphtorch, or build inside ir.builder.GraphBuilder")
+        raise RuntimeError(
+            "no interpreter: import graphtorch, or build inside ir.builder.GraphBuilder"
+        )
     return top
 
 

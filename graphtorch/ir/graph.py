@@ -91,7 +91,9 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[Node, ...]
     updates: tuple[tuple[Node, Node], ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)  # facts for the reader: stage, device, ...
+    meta: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # facts for the reader: stage, device, ...
 
     @cached_property
     def results(self) -> tuple[Node, ...]:

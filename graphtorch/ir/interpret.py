@@ -79,8 +79,7 @@ def compute(node: Node, operands: tuple[Any, ...]) -> Any:
     """One node's value by its NumPy kernel."""
     if node.op.numpy is None:
         raise UnsupportedError(f"op {node.op.name} has no NumPy kernel ({node!r}, {node.source})")
-    with np.errstate(all="ignore"):
-        result = node.op.numpy(*operands, **node.attrs)
+    result = node.op.numpy(*operands, **node.attrs)
     if isinstance(node.type, tuple):
         return tuple(
             _check(part, type, node, "its kernel's result")
@@ -96,9 +95,9 @@ def check(array: Any, node: Node, what: str) -> np.ndarray[Any, Any]:
 
 
 def _check(array: Any, type: TensorType, node: Node, what: str) -> np.ndarray[Any, Any]:
-    array = np.asarray(array)
-    if array.dtype != type.dtype.numpy or array.shape != type.shape:
+    found: np.ndarray[Any, Any] = np.asarray(array)
+    if found.dtype != type.dtype.numpy or found.shape != type.shape:
         raise VerificationError(
-            f"{node.name} ({node.op.name}) is {type}, {what} is {array.dtype}{list(array.shape)}"
+            f"{node.name} ({node.op.name}) is {type}, {what} is {found.dtype}{list(found.shape)}"
         )
-    return array
+    return found

@@ -45,11 +45,11 @@ SAME = "same"  # derivative rule: the cotangent passes unchanged
 class Joint:
     """A derivative rule that returns the cotangents of all inputs as one tuple (None allowed)."""
 
-    def __init__(self, rule: Callable[..., tuple]):
+    def __init__(self, rule: Callable[..., tuple[Any, ...]]):
         self.rule = rule
 
 
-def parameter_names(rule: Callable) -> tuple[str, ...]:
+def parameter_names(rule: Callable[..., Any]) -> tuple[str, ...]:
     """Names of a rule's parameters, in order."""
     return tuple(inspect.signature(rule).parameters)
 
@@ -79,10 +79,10 @@ class Op:
     numpy: Callable[..., Any] | None = None
     body: Callable[..., Any] | None = None
     strided: Callable[..., Any] | None = None
-    vjp: tuple[Callable | str | None, ...] | Joint | None = None
+    vjp: tuple[Callable[..., Any] | str | None, ...] | Joint | None = None
     decompose: Callable[..., Any] | None = None
     effect: bool = False
-    samples: Callable[[], list[tuple[tuple, dict]]] | None = None
+    samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
     meta: dict[str, Any] = field(default_factory=dict)  # kind-specific facts (init, combine, ...)
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
@@ -117,12 +117,12 @@ def _same_type(name: str, types: tuple[Any, ...]) -> TensorType:
 def pointwise(
     name: str,
     inputs: str,
-    numpy: Callable,
-    body: Callable,
-    *partials: Callable | str | None,
+    numpy: Callable[..., Any],
+    body: Callable[..., Any],
+    *partials: Callable[..., Any] | str | None,
     out: DType | None = None,
     infer: Callable[..., TensorType] | None = None,
-    samples: Callable[[], list[tuple[tuple, dict]]] | None = None,
+    samples: Callable[[], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None = None,
 ) -> Op:
     """Declare an op that works element by element on operands of one shape and dtype.
 
@@ -137,15 +137,31 @@ def pointwise(
     if partials and len(partials) != len(names):
         raise ValueError(f"op {name}: {len(names)} inputs, {len(partials)} partial derivatives")
     return register(
-        Op(name, "pointwise", names, infer or same, numpy, body=body, vjp=tuple(partials) or None, samples=samples)
+        Op(
+            name,
+            "pointwise",
+            names,
+            infer or same,
+            numpy,
+            body=body,
+            vjp=tuple(partials) or None,
+            samples=samples,
+        )
     )
 
 
-def comparison(name: str, numpy: Callable, body: Callable) -> Op:
+def comparison(name: str, numpy: Callable[..., Any], body: Callable[..., Any]) -> Op:
     """Declare a pointwise op of two operands whose result is bool and has no derivative."""
     return pointwise(name, "a b", numpy, body, out=bool_)
 
 
-def declare(name: str, kind: str, inputs: str, infer: Callable, numpy: Callable | None = None, **row: Any) -> Op:
+def declare(
+    name: str,
+    kind: str,
+    inputs: str,
+    infer: Callable[..., Any],
+    numpy: Callable[..., Any] | None = None,
+    **row: Any,
+) -> Op:
     """Declare an op of any other kind; keyword arguments are the fields of `Op`."""
     return register(Op(name, kind, tuple(inputs.split()), infer, numpy, **row))

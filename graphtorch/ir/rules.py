@@ -247,8 +247,10 @@ class Rewriter(GraphBuilder):
         if not isinstance(value, Node) or value.type != node.type:
             raise VerificationError(f"{rule} replaced {node!r} by {value!r}: the types differ")
         if len(self.nodes) > made_before and value is self.nodes[-1]:
-            self.nodes[-1] = value = changed(value, name=node.name)
-        return value
+            self.nodes[-1] = changed(value, name=node.name)
+            return self.nodes[-1]
+        result: Node = value
+        return result
 
 
 def _instantiate(pattern: Any, bindings: Bindings) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -19,7 +20,7 @@ class DType:
 
     name: str  # PyTorch's name: "float32"
     short: str  # the IR's spelling: "f32"
-    numpy: np.dtype
+    numpy: np.dtype[Any]
     kind: str  # "b" bool, "u" unsigned, "i" signed, "f" floating, "c" complex
     itemsize: int  # bytes
 
@@ -41,12 +42,12 @@ class DType:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (dtype_by_name, (self.name,))
 
 
-def _dtype(name: str, short: str, numpy: object, kind: str) -> DType:
-    numpy_dtype = np.dtype(numpy)  # type: ignore[arg-type]
+def _dtype(name: str, short: str, numpy: Any, kind: str) -> DType:
+    numpy_dtype = np.dtype(numpy)
     return DType(name, short, numpy_dtype, kind, numpy_dtype.itemsize)
 
 

@@ -71,7 +71,10 @@ class _Inliner:
         if key not in self.templates:
             assert op.decompose is not None
             with GraphBuilder(op.name) as builder:
-                values = [builder.input(x.type) if isinstance(x, Node) else x for x in inputs]
+                values = [
+                    builder.input(x.type) if isinstance(x, Node) else x  # type: ignore[arg-type]
+                    for x in inputs
+                ]
                 result = op.decompose(*values, **attrs)
                 outputs = result if isinstance(result, (tuple, list)) else (result,)
                 body = builder.finish(outputs)

@@ -83,6 +83,8 @@ def timing(seconds_of: dict[str, float]) -> Hook:
 
 def printing(write: Callable[[str], object] = print) -> Hook:
     """A hook that prints every graph under its pass's name."""
-    return lambda name, graph, seconds: write(
-        f"# after {name} ({len(graph)} nodes, {seconds * 1e3:.1f} ms)\n{graph}\n"
-    )
+
+    def hook(name: str, graph: Graph, seconds: float) -> None:
+        write(f"# after {name} ({len(graph)} nodes, {seconds * 1e3:.1f} ms)\n{graph}\n")
+
+    return hook

@@ -297,13 +297,3 @@ def hoist_expand(node: Node) -> Node | None:
     )
     value: Node = OPS["expand"](small, shape=node.shape)
     return value
-
-
-def simplified(graph: Graph, rounds: int = 3) -> Graph:
-    """`simplify` until nothing changes, at most `rounds` times."""
-    for _ in range(rounds):
-        again = simplify(graph)
-        if again.nodes == graph.nodes:
-            break
-        graph = again
-    return graph

@@ -9,7 +9,7 @@ from graphtorch.ir.interpret import interpret
 from graphtorch.ir.parse import parse
 from graphtorch.ir.passes.simplify import exact_reciprocal, holds, simplify
 from graphtorch.ir.rules import rewrite, table, variables
-from graphtorch.ir.types import DTYPES, BY_SHORT
+from graphtorch.ir.types import BY_SHORT, DTYPES
 from graphtorch.ir.verify import verify
 
 SPECIAL = np.array(
