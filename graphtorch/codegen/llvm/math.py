@@ -1,35 +1,139 @@
-"""The functions of `scalar.CALLS` for the CPU printer."""
+"""The functions of `scalar.CALLS` for the CPU printer, written over its scalar target.
+
+    program("exp", float32)    a function of (s, x) that prints the lanes of exp(x), or None
+
+f32 functions that matter for speed have programs of their own; the others are computed in f64 and
+rounded.  Errors over the whole range are at most 4 ulp (see tests/codegen/llvm/test_math.py).
+The rows live in `math_exp`, `math_log`, `math_trig`, `math_special` and, for integers and the half
+precisions, `math_exact`; this module holds the registry and what they share.
+
+`s` here is `vector.Lanes`: the scalar target and a little more (`fused`, `bits_right`, `rarely`).
+Polynomials were fitted for this file: minimax (f32) and Chebyshev (f64), degrees chosen so that the
+fit adds less than a tenth of an ulp.
+"""
 
 from __future__ import annotations
-from collections.abc import Callable
+
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
-from ...ir.types import DType, float32, int32
+
+from ...ir.types import DType, float32, float64, int32, int64
+
+Program = Callable[..., Any]
+
+_PROGRAMS: dict[tuple[str, str], Program] = {}
 
 
-def program(name: str, dtype: DType) -> Callable[..., Any] | None:
-    return _P.get(name)
+def program_for(*names: str, dtypes: str = "f32 f64") -> Callable[[Program], Program]:
+    """Register a function as the program of `names` for the dtypes given by their IR spelling."""
+
+    def register(function: Program) -> Program:
+        for name in names:
+            for short in dtypes.split():
+                _PROGRAMS[name, short] = function
+        return function
+
+    return register
 
 
-def _exp(s, x):
-    x = s.select(s.less(x, -104.0), -104.0, x)
-    x = s.select(s.less(89.0, x), 89.0, x)
-    t = s.fma(x, 1.44269504, 12582912.0)
-    n = s.sub(t, 12582912.0)
-    r = s.fma(n, -0.693359375, x)
-    r = s.fma(n, 2.12194440e-4, r)
-    p = s.const(1 / 5040, float32)
-    for c in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
-        p = s.fma(p, r, c)
-    b = s.bitcast(t, int32)
-    h = s.bits_right(b, 1)
-    p = s.bitcast(s.add(s.bitcast(p, int32), s.shift_left(h, 23)), float32)
-    return s.mul(p, s.bitcast(s.add(s.shift_left(s.sub(b, h), 23), 0x3F800000), float32))
+def program(name: str, dtype: DType) -> Program | None:
+    """The program of a function, or None; f32 falls back on f64."""
+    _load()
+    found = _PROGRAMS.get((name, dtype.short))
+    if found is None and dtype is float32 and (name, "f64") in _PROGRAMS:
+        return functools.partial(_through_f64, _PROGRAMS[name, "f64"])
+    return found
 
 
-_P = {
-    "sqrt": lambda s, x: s.integer("sqrt", x),
-    "exp": _exp,
-    "tanh": lambda s, x: (lambda e: s.div(s.sub(e, 1.0), s.add(e, 1.0)))(_exp(s, s.mul(x, 2.0))),
-    "sigmoid": lambda s, x: s.div(s.const(1.0, float32), s.add(_exp(s, s.neg(x)), 1.0)),
-    "rsqrt": lambda s, x: s.div(s.const(1.0, float32), s.integer("sqrt", x)),
-}
+def _through_f64(wide: Program, s: Any, *xs: Any) -> Any:
+    return s.cast(wide(s, *(s.cast(x, float64) for x in xs)), float32)
+
+
+@functools.cache
+def _load() -> None:
+    from . import math_exact, math_exp, math_log, math_special, math_trig  # noqa: F401
+
+
+# what the programs share ---------------------------------------------------------------------------
+
+
+def horner(s: Any, x: Any, coefficients: Sequence[float]) -> Any:
+    """c0 + c1*x + c2*x*x + ..., coefficients from the constant upwards."""
+    total = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        total = s.fma(total, x, coefficient)
+    return total
+
+
+def clamp_below(s: Any, x: Any, low: float) -> Any:
+    """x, or `low` where it is smaller; NaN passes."""
+    return s.select(s.less(x, low), low, x)
+
+
+def clamp_above(s: Any, x: Any, high: float) -> Any:
+    return s.select(s.less(high, x), high, x)
+
+
+def copy_sign(s: Any, magnitude: Any, sign: Any) -> Any:
+    """The magnitude with the sign (bit) of `sign`."""
+    return s.intrinsic("copysign", magnitude.dtype, *s.match(magnitude, sign))
+
+
+def integer_of(dtype: DType) -> DType:
+    """The integer dtype of the same width."""
+    return int32 if dtype is float32 else int64
+
+
+def mantissa_bits(dtype: DType) -> int:
+    return 23 if dtype is float32 else 52
+
+
+def magic(dtype: DType) -> float:
+    """Adding it to |x| < 2**21 rounds x to an integer and puts that into the low bits."""
+    return 12582912.0 if dtype is float32 else 6755399441055744.0
+
+
+def power_of_two(s: Any, rounded_bits: Any, dtype: DType) -> Any:
+    """2**n from the bits of n + magic; n within the normal exponents."""
+    shift = mantissa_bits(dtype)
+    bias = 127 if dtype is float32 else 1023
+    shifted = s.shift_left(rounded_bits, shift)
+    return s.bitcast(s.add(shifted, bias << shift), dtype)
+
+
+def times_power_of_two(s: Any, p: Any, rounded_bits: Any) -> Any:
+    """p * 2**n for p in (0.5, 2) and any n: in two steps, so that denormals round once."""
+    dtype = p.dtype
+    shift = mantissa_bits(dtype)
+    half = s.bits_right(rounded_bits, 1)
+    raised = s.add(s.bitcast(p, integer_of(dtype)), s.shift_left(half, shift))
+    return s.mul(s.bitcast(raised, dtype), power_of_two(s, s.sub(rounded_bits, half), dtype))
+
+
+def fast_two_sum(s: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """a + b as an unevaluated sum, for |a| >= |b| (Dekker)."""
+    high = s.add(a, b)
+    return high, s.sub(b, s.sub(high, a))
+
+
+def two_sum(s: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """a + b as an unevaluated sum (Knuth)."""
+    high = s.add(a, b)
+    other = s.sub(high, a)
+    return high, s.add(s.sub(a, s.sub(high, other)), s.sub(b, other))
+
+
+def two_product(s: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """a * b as an unevaluated sum, f64; without FMA by splitting (Dekker, Veltkamp)."""
+    high = s.mul(a, b)
+    if s.fused:
+        return high, s.fma(a, b, s.neg(high))
+    (ah, al), (bh, bl) = _halves(s, a), _halves(s, b)
+    cross = s.add(s.add(s.sub(s.mul(ah, bh), high), s.mul(ah, bl)), s.mul(al, bh))
+    return high, s.add(cross, s.mul(al, bl))
+
+
+def _halves(s: Any, x: Any) -> tuple[Any, Any]:
+    top = s.bitcast(s.logical_and(s.bitcast(x, int64), -(1 << 27)), float64)
+    return top, s.sub(x, top)

@@ -403,48 +403,80 @@ class Lanes:
         return self.pure(bool_, 1, (name,), f"icmp ne {mask} {name.text}, 0")
 
     def rarely(self, condition: Vec, usual: Vec, helper: str, *xs: Vec) -> Vec:
-        """`usual`, but helper(*xs) in the lanes where the condition holds (a call per such lane).
+        """`usual`, but helper(*xs) in the lanes where the condition holds.
 
-        helper names a scalar function defined in the module with operands and result of `usual`'s dtype.
+        helper: a scalar function of the module with operands and result of `usual`'s dtype.  It is
+        called from a function of its own, out of the way of the vector code.
         """
-        kind, lanes = llvm_type(usual.dtype, usual.lanes), usual.lanes
-        scalar = llvm_type(usual.dtype)
-        start, slow, done = self.label("usual"), self.label("slow"), self.label("done")
+        lanes, kind = usual.lanes, llvm_type(usual.dtype, usual.lanes)
+        mask = f"i{lanes}"
+        name = f"{helper}_lanes{lanes}"
+        if lanes > 1:
+            self.text.define(name, lambda _: _lane_loop(name, helper, usual.dtype, lanes, len(xs)))
+        arguments = ", ".join(f"{kind} {x.text}" for x in xs)
         level = max(x.level for x in (condition, usual, *xs))
         with self.at(level):
-            some = self.any(condition)
+            chosen = condition.text
+            if lanes > 1:
+                chosen, some = self.name(), self.name()
+                self.line(f"  {chosen} = bitcast <{lanes} x i1> {condition.text} to {mask}")
+                self.line(f"  {some} = icmp ne {mask} {chosen}, 0")
+            else:
+                some = chosen
+            start, slow, done = self.label("usual"), self.label("slow"), self.label("done")
+            found, result = self.name(), self.name()
             self.line(f"  br label %{start}\n{start}:")
-            self.line(f"  br i1 {some.text}, label %{slow}, label %{done}, !prof !0\n{slow}:")
-            value, last = usual.text, slow
-            for lane in range(lanes):
-                arguments = []
-                chosen = condition.text
-                if lanes > 1:
-                    chosen = self.name()
-                    self.line(
-                        f"  {chosen} = extractelement <{lanes} x i1> {condition.text}, i32 {lane}"
-                    )
-                call, after = self.label("lane"), self.label("after")
-                self.line(f"  br i1 {chosen}, label %{call}, label %{after}\n{call}:")
-                for x in xs:
-                    one = x.text
-                    if lanes > 1:
-                        one = self.name()
-                        self.line(f"  {one} = extractelement {kind} {x.text}, i32 {lane}")
-                    arguments.append(f"{scalar} {one}")
-                found = self.name()
-                self.line(f"  {found} = call {scalar} @{helper}({', '.join(arguments)})")
-                if lanes > 1:
-                    whole = self.name()
-                    self.line(
-                        f"  {whole} = insertelement {kind} {value}, {scalar} {found}, i32 {lane}"
-                    )
-                    found = whole
-                self.line(f"  br label %{after}\n{after}:")
-                merged = self.name()
-                self.line(f"  {merged} = phi {kind} [{value}, %{last}], [{found}, %{call}]")
-                value, last = merged, after
+            self.line(f"  br i1 {some}, label %{slow}, label %{done}, !prof !0\n{slow}:")
+            if lanes > 1:
+                call = f"@{name}({mask} {chosen}, {kind} {usual.text}, {arguments})"
+            else:
+                call = f"@{helper}({arguments})"
+            self.line(f"  {found} = call {kind} {call}")
             self.line(f"  br label %{done}\n{done}:")
-            name = self.name()
-            self.line(f"  {name} = phi {kind} [{usual.text}, %{start}], [{value}, %{last}]")
-        return Vec(name, usual.dtype, lanes, level)
+            self.line(f"  {result} = phi {kind} [{usual.text}, %{start}], [{found}, %{slow}]")
+        return Vec(result, usual.dtype, lanes, level)
+
+
+def scalar_function(
+    text: Text, name: str, dtype: DType, arity: int, body: Callable[..., Vec]
+) -> str:
+    """An internal function of scalars, its body written over the scalar target."""
+    printer = Lanes(text)
+    kind = llvm_type(dtype)
+    operands = [Vec(f"%x{i}", dtype) for i in range(arity)]
+    result = body(printer, *operands)
+    head = f"define internal {kind} @{name}({', '.join(f'{kind} %x{i}' for i in range(arity))})"
+    lines = [
+        f"{head} cold noinline nounwind {{",
+        *printer.lines,
+        f"  ret {kind} {result.text}",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _lane_loop(name: str, helper: str, dtype: DType, lanes: int, arity: int) -> str:
+    """Call a scalar helper for the lanes of a mask."""
+    kind, scalar, mask = llvm_type(dtype, lanes), llvm_type(dtype), f"i{lanes}"
+    index = f"{mask} %m, {kind} %usual"
+    operands = ", ".join(f"{kind} %x{i}" for i in range(arity))
+    lines = [f"define internal {kind} @{name}({index}, {operands}) cold noinline nounwind {{"]
+    for i in range(arity):
+        lines.append(f"  %p{i} = alloca {kind}\n  store {kind} %x{i}, ptr %p{i}")
+    lines.append(f"  %r = alloca {kind}\n  store {kind} %usual, ptr %r\n  br label %loop\nloop:")
+    lines.append("  %i = phi i32 [0, %0], [%i1, %next]")
+    lines.append(f"  %b = trunc i32 %i to {mask}" if lanes < 32 else f"  %b = add {mask} %i, 0")
+    lines.append(f"  %s = lshr {mask} %m, %b\n  %c = trunc {mask} %s to i1")
+    lines.append("  br i1 %c, label %call, label %next\ncall:")
+    for i in range(arity):
+        lines.append(f"  %q{i} = getelementptr {scalar}, ptr %p{i}, i32 %i")
+        lines.append(f"  %y{i} = load {scalar}, ptr %q{i}")
+    given = ", ".join(f"{scalar} %y{i}" for i in range(arity))
+    lines.append(f"  %f = call {scalar} @{helper}({given})")
+    lines.append(f"  %o = getelementptr {scalar}, ptr %r, i32 %i\n  store {scalar} %f, ptr %o")
+    lines.append(
+        f"  br label %next\nnext:\n  %i1 = add i32 %i, 1\n  %more = icmp ult i32 %i1, {lanes}"
+    )
+    lines.append(f"  br i1 %more, label %loop, label %done\ndone:\n  %v = load {kind}, ptr %r")
+    lines.append(f"  ret {kind} %v\n}}")
+    return "\n".join(lines)
