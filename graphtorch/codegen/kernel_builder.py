@@ -179,6 +179,14 @@ class KernelBuilder:
             Loop(axis, extent, kind, body, tuple(loop.reductions), tuple(loop.carries), unroll)  # type: ignore[arg-type]
         )
 
+    @contextmanager
+    def outside(self, depth: int) -> Iterator[None]:
+        """Inside this block statements go before the loop that is open at `depth` (0: outermost)."""
+        blocks, known = self._blocks, self._known
+        self._blocks, self._known = blocks[: depth + 1], known[: depth + 1]
+        yield
+        self._blocks, self._known = blocks, known
+
     def vector(self, axis: str, extent: Extent, unroll: int = 0) -> Any:
         return self.loop(axis, extent, "vector", unroll)
 

@@ -25,7 +25,7 @@ from ..types import TensorType
 from .fuse_index import VIEWS, Access, Runs, identity, recut, reduced_runs, relation, runs, through
 
 REDUCTIONS = frozenset("sum amax amin prod any all argmax argmin".split())
-READS = frozenset("take gather pad concat slice_update".split())
+READS = frozenset("take gather index pad concat slice_update".split())
 CONTRACTIONS = frozenset("matmul conv conv_input_grad conv_weight_grad".split())
 CREATIONS = frozenset(("full", "iota"))
 
@@ -226,6 +226,8 @@ def _kind(node: Node) -> str:
         return "opaque"
     if name in CONTRACTIONS:
         return "contraction"
+    if may_divide_by_zero(node):
+        return "opaque"
     if node.op.kind == "pointwise" and node.op.body is not None and node.operands:
         return "pointwise"
     if name == "gather" and _picks_one(node) and node.operands[0].type.numel != node.type.numel:  # type: ignore[union-attr]
@@ -247,6 +249,14 @@ def _relation(core: Core, position: int, access: Access, numel: int) -> Runs | N
     if name == "slice_update" and position == 0:
         return relation(access, numel)
     return None
+
+
+def may_divide_by_zero(node: Node) -> bool:
+    """Whether an integer division has a divisor that is not a known number: NumPy then raises."""
+    if node.op.name not in ("floor_divide", "remainder", "fmod") or node.dtype.kind == "f":
+        return False
+    divisor = node.inputs[1]
+    return isinstance(divisor, Node) or divisor == 0
 
 
 def _picks_one(node: Node) -> bool:

@@ -1,0 +1,411 @@
+"""One element of a fused body, as statements of a kernel.
+
+`Elements.value(node, position)` emits what computes the node's element at a position and returns the
+scalar: loads for the body's inputs, scalar bodies for pointwise ops, index arithmetic for views and
+reads.  An element is emitted once per open loop and as far outside as the axes it depends on allow,
+so a row's mean is not computed again for every column.
+
+Values that loops make (a reduction's result, a value kept in a row buffer) are told by `know`; the
+schedules in `lower_loops` decide which.  This module knows no schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import UnsupportedError
+from ..ir.graph import Graph, Node
+from ..ir.passes.fuse_cores import REDUCTIONS
+from ..ir.passes.fuse_index import VIEWS
+from ..ir.types import DType, bool_, contiguous_strides, int64
+from .kernel import Buffer, Const, Guard, Index, Indirect, Operand, Value, compute_dtype
+from .kernel_builder import KernelBuilder, LoopBuilder, Weak
+from .lower_position import Cutter, Digit, Dynamic, Position, address, joined
+from .program import Failure
+
+Conditions = tuple[tuple[Guard, ...], Value | None]  # what must hold for an element to exist
+ALWAYS: Conditions = ((), None)
+Key = tuple[Node, Position, Conditions]
+
+
+class Elements:
+    """See the module docstring.
+
+    buffers: the kernel's buffer of every input of the body.
+    failures: what the kernel's status codes mean; grows while checked reads are emitted.
+    """
+
+    def __init__(
+        self, builder: KernelBuilder, cutter: Cutter, buffers: dict[Node, Buffer],
+        failures: list[Failure] | None = None,
+    ):  # fmt: skip
+        self.builder, self.cutter, self.buffers = builder, cutter, buffers
+        self.failures: list[Failure] = [] if failures is None else failures
+        self.scopes: list[dict[Key, Operand]] = [{}]
+        self.axes: dict[str, int] = {}  # how deep the loop of an axis is
+        self.depths: dict[str, int] = {}  # how deep a value was emitted
+        self.seen: set[Key] = set()  # everything asked for
+        self.staged: dict[tuple[Node, Index], Callable[[], Operand]] = {}  # loads that go elsewhere
+        self.on_value: Callable[[Key, Operand], None] | None = None
+
+    # scopes --------------------------------------------------------------------------------------
+
+    @property
+    def depth(self) -> int:
+        return len(self.scopes) - 1
+
+    @contextmanager
+    def loop(self, axis: str, extent: Any, kind: str) -> Iterator[LoopBuilder]:
+        """A loop whose body's elements are emitted inside the `with` block."""
+        with self.builder.loop(axis, extent, kind) as loop:
+            self.scopes.append({})
+            self.axes[loop.axis] = self.depth
+            yield loop
+            self.scopes.pop()
+            del self.axes[loop.axis]
+
+    def know(self, node: Node, position: Position, value: Operand, conditions: Conditions = ALWAYS) -> None:
+        """From here on, in the open loops, this is the node's element."""
+        self.scopes[-1][node, position, conditions] = value
+        if isinstance(value, Value):
+            self.depths[value.name] = self.depth
+
+    def _depth_of(self, *values: Any) -> int:
+        depth = 0
+        for value in values:
+            if isinstance(value, Value):
+                depth = max(depth, self.depths.get(value.name, self.depth))
+            elif isinstance(value, Index):
+                depth = max([depth, *(self.axes.get(s, 0) for s in value.symbols)])
+            elif isinstance(value, Guard):
+                depth = max(depth, self._depth_of(value.index, value.lower, value.upper))
+            elif isinstance(value, Indirect):
+                depth = max(depth, self._depth_of(value.value, value.stride))
+        return depth
+
+    def _emit(self, depth: int, make: Callable[[], Any]) -> Any:
+        """Emit as far outside as `depth`."""
+        with self.builder.outside(depth):
+            result = make()
+        if isinstance(result, Value):
+            self.depths.setdefault(result.name, depth)
+        return result
+
+    # elements ------------------------------------------------------------------------------------
+
+    def value(self, node: Node, position: Position, conditions: Conditions = ALWAYS) -> Operand:
+        """The node's element at a position; where the conditions fail, any value."""
+        key = (node, position, conditions)
+        self.seen.add(key)
+        for depth, scope in enumerate(self.scopes):
+            found = scope.get(key)
+            if found is not None:
+                return found
+        result = self._value(node, position, conditions)
+        depth = self._depth_of(result)
+        self.scopes[depth][key] = result
+        if self.on_value is not None:
+            self.on_value(key, result)
+        return result
+
+    def _value(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        name = node.op.name
+        if node in self.buffers:
+            return self.load(node, position, conditions)
+        if name in VIEWS:
+            operand = node.operands[0]
+            return self.value(operand, self.cutter.behind(node, position), conditions)
+        if node.op.kind == "pointwise":
+            return self._pointwise(node, position, conditions)
+        read = getattr(self, f"_{name}", None)
+        if read is not None:
+            found: Operand = read(node, position, conditions)
+            return found
+        if name in REDUCTIONS:
+            return self._reduce_one(node, position, conditions)
+        raise UnsupportedError(f"no kernel computes {node.op.name} ({node!r}, {node.source})")
+
+    def load(
+        self, node: Node, position: Position, conditions: Conditions = ALWAYS, fill: Any = None
+    ) -> Operand:
+        """An element of one of the body's inputs."""
+        buffer = self.buffers[node]
+        index, indirect = address(position, contiguous_strides(node.shape))
+        if not indirect and conditions == ALWAYS and (node, index) in self.staged:
+            return self.staged[node, index]()
+        guards, when = conditions
+        depth = self._depth_of(index, when, *guards, *indirect)
+        wanted = None if fill is None else Weak(fill)
+        made: Operand = self._emit(
+            depth,
+            lambda: self.builder.load(
+                buffer, index, guards=guards, when=when, fill=wanted, indirect=indirect
+            ),
+        )
+        return made
+
+    def _pointwise(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        operands = node.operands
+        typed = operands[-1] if node.op.name == "where" else operands[0]
+        dtype = compute_dtype(node.dtype if node.op.name == "where" else typed.dtype)
+        args = [
+            self.value(x, position, conditions) if isinstance(x, Node) else self.builder.const(x, dtype)
+            for x in node.inputs
+        ]
+        depth = self._depth_of(*args)
+        body = node.op.body
+        assert body is not None
+        result = self._emit(depth, lambda: body(self.builder, *args, **node.attrs))
+        return self.typed(result, node.dtype)
+
+    def typed(self, value: Any, dtype: DType) -> Operand:
+        """A scalar body's result, with a dtype if it was a bare number."""
+        typed: Operand = self.builder.const(value.value, dtype) if isinstance(value, Weak) else value
+        return typed
+
+    def _reduce_one(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        """A reduction over dimensions of size 1."""
+        operand = node.operands[0]
+        dims = node.attrs["dims"] if "dims" in node.attrs else (node.attrs["dim"],)
+        if any(operand.shape[d] != 1 for d in dims):
+            raise AssertionError(f"{node!r} is read before its loop has run")
+        if node.op.name in ("argmax", "argmin"):
+            return Const(0, int64)
+        rest = iter(position)
+        full = tuple(() if d in dims else next(rest) for d in range(operand.ndim))
+        value = self.value(operand, full, conditions)
+        if node.dtype is bool_ and value.dtype is not bool_:
+            return self._emit(
+                self._depth_of(value),
+                lambda: self.builder.not_equal(value, self.builder.const(0, value.dtype)),
+            )  # type: ignore[no-any-return]
+        return value
+
+    # creations -----------------------------------------------------------------------------------
+
+    def _full(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        constant: Operand = self.builder.const(node.attrs["value"], node.dtype)
+        return constant
+
+    def _iota(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        start, step = node.attrs["start"], node.attrs["step"]
+        digit = joined(position[0], node.shape[0])
+        dtype = compute_dtype(node.dtype)
+
+        def make() -> Any:
+            b = self.builder
+            if all(float(x).is_integer() for x in (start, step)) and not digit.dynamic:
+                return b.cast(b.position(digit.index * int(step) + int(start)), dtype)
+            place = b.cast(self.cutter.computed(digit), dtype)
+            return b.add(b.mul(place, b.const(step, dtype)), b.const(start, dtype))
+
+        depth = self._depth_of(digit.index, *(d.value for d in digit.dynamic))
+        result: Operand = self._emit(depth, make)
+        return result
+
+    # reads ---------------------------------------------------------------------------------------
+
+    def _failure(self, dim: int, size: int) -> int:
+        """The status code of an index outside [0, size)."""
+        failure = Failure(dim, size)
+        if failure not in self.failures:
+            self.failures.append(failure)
+        return self.failures.index(failure) + 1
+
+    def _looked_up(self, node: Node, position: Position, conditions: Conditions, dim: int, size: int) -> Digit:
+        """The digit that an index tensor's element stands for."""
+        value = self.value(node, position, conditions)
+        if isinstance(value, Const):
+            value = self._emit(0, lambda: self.builder.position(Index.of(int(value.value))))
+        if isinstance(value, Const):  # an index that is known here needs no check if it fits
+            if 0 <= int(value.value) < size:
+                return Digit(size, Index.of(int(value.value)))
+            raise IndexError(Failure(dim, size).message(int(value.value)))
+        return Digit(size, Index(), (Dynamic(value, 1, size, self._failure(dim, size)),))
+
+    def _take(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        x, index = node.operands
+        dim = node.attrs["dim"]
+        looked = self._looked_up(
+            index, position[dim : dim + index.ndim], conditions, dim, x.shape[dim]
+        )
+        place = (*position[:dim], (looked,), *position[dim + index.ndim :])
+        return self.value(x, place, conditions)
+
+    def _gather(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        x, index = node.operands
+        dim = node.attrs["dim"]
+        looked = self._looked_up(index, position, conditions, dim, x.shape[dim])
+        place = tuple(
+            (looked,) if d == dim else position[d] if n == m else (joined(position[d], m),)
+            for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True))
+        )
+        return self.value(x, place, conditions)
+
+    def _index(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        x, *indices = node.operands
+        dims = node.attrs["dims"]
+        adjacent = list(dims) == list(range(dims[0], dims[-1] + 1))
+        start, width = dims[0] if adjacent else 0, indices[0].ndim
+        where = position[start : start + width]
+        rest = iter((*position[:start], *position[start + width :]))
+        looked = {
+            d: self._looked_up(i, where, conditions, d, x.shape[d])
+            for d, i in zip(dims, indices, strict=True)
+        }
+        place = tuple((looked[d],) if d in looked else next(rest) for d in range(x.ndim))
+        return self.value(x, place, conditions)
+
+    def _pad(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        (x,) = node.operands
+        low, value = node.attrs["low"], node.attrs.get("value", 0)
+        bounds, place = [], []
+        for dim, n, before, size in zip(position, node.shape, low, x.shape, strict=True):
+            if n == size:
+                place.append(dim)
+                continue
+            digit = joined(dim, n).shifted(-before, size)
+            bounds.append((digit, 0, size))
+            place.append((digit,) if size != 1 else ())
+        return self._within(x, tuple(place), conditions, bounds, lambda: self.builder.const(value, node.dtype))
+
+    def _slice_update(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        x, v = node.operands
+        starts, steps = node.attrs["starts"], node.attrs["steps"]
+        bounds, place, extra = [], [], []
+        for dim, n, start, step, size in zip(
+            position, node.shape, starts, steps, v.shape, strict=True
+        ):
+            if n == size:
+                place.append(dim)
+                continue
+            digit = joined(dim, n).shifted(-start, max(n, 1))
+            if step != 1:
+                digit, fits = self._divided(digit, step)
+                extra.append(fits)
+            bounds.append((digit, 0, size))
+            place.append(((Digit(size, digit.index, digit.dynamic)),) if size != 1 else ())
+        return self._within(
+            v, tuple(place), conditions, bounds, lambda: self.value(x, position, conditions), extra
+        )
+
+    def _concat(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        dim = node.attrs["dim"]
+        n = node.shape[dim]
+        pieces = []
+        start = 0
+        for x in node.operands:
+            pieces.append((x, start))
+            start += x.shape[dim]
+        pieces = [(x, start) for x, start in pieces if x.shape[dim]]
+        if len(pieces) == 1:
+            return self.value(pieces[0][0], position, conditions)
+
+        def piece(k: int) -> Operand:
+            x, start = pieces[k]
+            size = x.shape[dim]
+            digit = joined(position[dim], n).shifted(-start, size)
+            place = (*position[:dim], (digit,) if size != 1 else (), *position[dim + 1 :])
+            lower = None if k == 0 else 0
+            upper = None if k == len(pieces) - 1 else size
+            if k == len(pieces) - 1:
+                return self._guarded(x, place, conditions, [(digit, lower, upper)])
+            otherwise = piece(k + 1)
+            inside = self._guarded(x, place, conditions, [(digit, lower, upper)])
+            return self._choose([(digit, None, upper)], [], inside, otherwise)
+
+        return piece(0)
+
+    def _divided(self, digit: Digit, step: int) -> tuple[Digit, Value]:
+        """A number divided by a step, and whether it divides."""
+        depth = self._depth_of(digit.index, *(d.value for d in digit.dynamic))
+        b = self.builder
+
+        def make() -> Any:
+            value = self.cutter.computed(digit)
+            quotient = b.call("floor_divide", value, b.const(step, int64))
+            return quotient, b.equal(b.mul(quotient, b.const(step, int64)), value)
+
+        with b.outside(depth):
+            quotient, fits = make()
+        for made in (quotient, fits):
+            self.depths.setdefault(made.name, depth)
+        return Digit(digit.extent, Index(), (Dynamic(quotient, 1, digit.extent),)), fits
+
+    # elements that exist under conditions --------------------------------------------------------
+
+    def _guarded(
+        self, x: Node, place: Position, conditions: Conditions,
+        bounds: list[tuple[Digit, int | None, int | None]], extra: list[Value] | None = None, fill: Any = None,
+    ) -> Operand:  # fmt: skip
+        """The element of x where all bounds hold; elsewhere `fill` (inputs only) or any value."""
+        guards, when = list(conditions[0]), conditions[1]
+        for digit, lower, upper in bounds:
+            if digit.dynamic:
+                when = self._both(when, self._inside(digit, lower, upper))
+            else:
+                low = None if lower is None else Index.of(lower)
+                high = None if upper is None else Index.of(upper)
+                guards.append(Guard(digit.index, low, high))
+        for condition in extra or []:
+            when = self._both(when, condition)
+        inner = (tuple(guards), when)
+        if fill is not None:
+            return self.load(x, place, inner, fill)
+        return self.value(x, place, inner)
+
+    def _within(
+        self, x: Node, place: Position, conditions: Conditions,
+        bounds: list[tuple[Digit, int | None, int | None]], otherwise: Callable[[], Operand],
+        extra: list[Value] | None = None,
+    ) -> Operand:  # fmt: skip
+        """The element of x where all bounds hold, else another one."""
+        if not bounds:
+            return self.value(x, place, conditions)
+        if x in self.buffers and conditions == ALWAYS:
+            other = otherwise()
+            if isinstance(other, Const):
+                return self._guarded(x, place, conditions, bounds, extra, other.value)
+        inside = self._guarded(x, place, conditions, bounds, extra)
+        return self._choose(bounds, extra or [], inside, otherwise())
+
+    def _choose(
+        self, bounds: list[tuple[Digit, int | None, int | None]], extra: list[Value],
+        inside: Operand, otherwise: Operand,
+    ) -> Operand:  # fmt: skip
+        condition: Value | None = None
+        for digit, lower, upper in bounds:
+            if lower is not None or upper is not None:
+                condition = self._both(condition, self._inside(digit, lower, upper))
+        for value in extra:
+            condition = self._both(condition, value)
+        depth = self._depth_of(condition, inside, otherwise)
+        chosen: Operand = self._emit(
+            depth, lambda: self.builder.select(condition, inside, otherwise)
+        )
+        return chosen
+
+    def _both(self, a: Value | None, b: Value) -> Value:
+        if a is None:
+            return b
+        both: Value = self._emit(self._depth_of(a, b), lambda: self.builder.logical_and(a, b))
+        return both
+
+    def _inside(self, digit: Digit, lower: int | None, upper: int | None) -> Value:
+        """lower <= digit < upper, as a scalar."""
+        b = self.builder
+
+        def make() -> Any:
+            value = self.cutter.computed(digit)
+            parts = []
+            if lower is not None:
+                parts.append(b.less_equal(b.const(lower, int64), value))
+            if upper is not None:
+                parts.append(b.less(value, b.const(upper, int64)))
+            return b.logical_and(*parts) if len(parts) == 2 else parts[0]
+
+        depth = self._depth_of(digit.index, *(d.value for d in digit.dynamic))
+        inside: Value = self._emit(depth, make)
+        return inside

@@ -1,0 +1,236 @@
+"""Positions: which element of a value is meant, in terms of loop axes.
+
+A position has digits per dimension, major to minor; a dimension of size 12 that two loops walk is
+
+    (Digit(3, i), Digit(4, j))          element 4 i + j of the dimension, i < 3, j < 4
+
+so that a reshape only regroups digits, and an address is the sum of digits times strides.  `behind`
+takes the position of a view's element to the position of the operand's element it shows, the other
+way round than `ir.passes.fuse_index`, because here the loops walk the results.
+
+Where a reshape cuts a digit in two, the loop that makes it has to be cut: `CutAxis` says where, and
+lowering starts again with finer axes.  Where that does not help (a digit with an offset, an uneven
+cut), the position is computed with integer division instead: slow, and always right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..ir.graph import Node
+from ..ir.types import contiguous_strides, int64
+from .kernel import Index, Indirect, Value
+from .kernel_builder import KernelBuilder
+
+
+class CutAxis(Exception):
+    """Axis `axis` has to become two loops, the inner one of `inner` iterations."""
+
+    def __init__(self, axis: str, inner: int):
+        super().__init__(f"cut {axis} at {inner}")
+        self.axis, self.inner = axis, inner
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """A computed part of a position: value * coefficient, value in [0, size), checked with `code`."""
+
+    value: Value
+    coefficient: int
+    size: int
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A number in [0, extent): an index over axes, plus computed parts."""
+
+    extent: int
+    index: Index
+    dynamic: tuple[Dynamic, ...] = ()
+
+    def __mul__(self, factor: int) -> Digit:
+        parts = tuple(Dynamic(d.value, d.coefficient * factor, d.size, d.code) for d in self.dynamic)
+        return Digit(self.extent, self.index * factor, parts)
+
+    def shifted(self, by: int, extent: int) -> Digit:
+        """This number plus `by`, known to lie in [0, extent)."""
+        return Digit(extent, self.index + by, self.dynamic)
+
+
+Dimension = tuple[Digit, ...]
+Position = tuple[Dimension, ...]
+
+
+def joined(digits: Iterable[Digit], extent: int) -> Digit:
+    """One digit for several, major to minor."""
+    step, index, dynamic = 1, Index(), ()
+    for digit in reversed(list(digits)):
+        scaled = digit * step
+        index, dynamic = index + scaled.index, (*dynamic, *scaled.dynamic)
+        step *= digit.extent
+    return Digit(extent, index, dynamic)
+
+
+def address(position: Position, strides: Sequence[int]) -> tuple[Index, tuple[Indirect, ...]]:
+    """Where an element lies in a buffer with the given strides."""
+    index = Index()
+    indirect: list[Indirect] = []
+    for digits, stride in zip(position, strides, strict=True):
+        step = stride
+        for digit in reversed(digits):
+            index = index + digit.index * step
+            indirect += (
+                Indirect(d.value, Index.of(d.coefficient * step), d.size, d.code) for d in digit.dynamic
+            )
+            step *= digit.extent
+    return index, tuple(indirect)
+
+
+@dataclass(slots=True)
+class Cutter:
+    """How positions are taken apart: which axes may still be cut, and a builder for divisions."""
+
+    builder: KernelBuilder
+    axes: dict[str, int] = field(default_factory=dict)  # extents of the axes that may be cut
+
+    def regroup(self, digits: Sequence[Digit], shape: Sequence[int]) -> Position:
+        """The digits of a row-major order, cut into the dimensions of a shape."""
+        if len(shape) == 1 and digits and math.prod(d.extent for d in digits) == shape[0]:
+            return (tuple(d for d in digits if d.extent != 1),)
+        rest = [d for d in digits if d.extent != 1]
+        whole = list(rest)
+        dims: list[Dimension] = []
+        for size in reversed(shape):
+            taken: list[Digit] = []
+            while size > 1:
+                digit = rest.pop()
+                if size % digit.extent == 0:
+                    taken.append(digit)
+                    size //= digit.extent
+                elif digit.extent % size == 0:
+                    major, minor = self._cut(digit, size)
+                    taken.append(minor)
+                    rest.append(major)
+                    size = 1
+                else:
+                    return self._divided(whole, shape)
+            dims.append(tuple(reversed(taken)))
+        return tuple(reversed(dims))
+
+    def _cut(self, digit: Digit, inner: int) -> tuple[Digit, Digit]:
+        """A digit as two, the minor one below `inner`."""
+        outer = digit.extent // inner
+        terms = digit.index.terms
+        if not digit.dynamic and len(terms) == 1:
+            (symbols, coefficient), = terms
+            if coefficient == 1 and len(symbols) == 1 and self.axes.get(symbols[0]) == digit.extent:
+                raise CutAxis(symbols[0], inner)
+        value = self.computed(digit)
+        major = self.builder.call("floor_divide", value, self.builder.const(inner, int64))
+        minor = self.builder.sub(value, self.builder.mul(major, self.builder.const(inner, int64)))
+        return self._number(major, outer), self._number(minor, inner)
+
+    def _divided(self, digits: Sequence[Digit], shape: Sequence[int]) -> Position:
+        """The same as `regroup` by integer division."""
+        total = math.prod(shape)
+        rest: Digit = joined(digits, total)
+        dims: list[Dimension] = []
+        for size in reversed(shape):
+            if size == 1:
+                dims.append(())
+                continue
+            if rest.extent == size:
+                dims.append((rest,))
+                break
+            value = self.computed(rest)
+            major = self.builder.call("floor_divide", value, self.builder.const(size, int64))
+            minor = self.builder.sub(value, self.builder.mul(major, self.builder.const(size, int64)))
+            dims.append((self._number(minor, size),))
+            rest = self._number(major, rest.extent // size)
+        dims += [()] * (len(shape) - len(dims))
+        return tuple(reversed(dims))
+
+    def _number(self, value: object, extent: int) -> Digit:
+        if not isinstance(value, Value):
+            return Digit(extent, Index.of(int(value.value)))  # type: ignore[attr-defined]
+        return Digit(extent, Index(), (Dynamic(value, 1, extent),))
+
+    def computed(self, digit: Digit) -> Value:
+        """A digit as an i64 scalar."""
+        value = self.builder.position(digit.index)
+        for part in digit.dynamic:
+            wide = self.builder.cast(part.value, int64)
+            scaled = self.builder.mul(wide, self.builder.const(part.coefficient, int64))
+            value = self.builder.add(value, scaled)
+        return value  # type: ignore[no-any-return]
+
+    # views ---------------------------------------------------------------------------------------
+
+    def behind(self, view: Node, position: Position) -> Position:
+        """The operand's element that the view's element at `position` shows."""
+        operand, attrs = view.operands[0], view.attrs
+        match view.op.name:
+            case "stop_gradient":
+                return position
+            case "reshape":
+                return self.regroup([d for dim in position for d in dim], operand.shape)
+            case "permute":
+                back: list[Dimension] = [()] * operand.ndim
+                for place, dim in enumerate(attrs["dims"]):
+                    back[dim] = position[place]
+                return tuple(back)
+            case "expand":
+                lead = len(position) - operand.ndim
+                return tuple(
+                    dim if size != 1 else ()
+                    for dim, size in zip(position[lead:], operand.shape, strict=True)
+                )
+            case "flip":
+                return tuple(
+                    self._affine(dim, size, -1, size - 1, size) if d in attrs["dims"] else dim
+                    for d, (dim, size) in enumerate(zip(position, operand.shape, strict=True))
+                )
+            case "slice":
+                return tuple(
+                    self._affine(dim, n, step, start, size)
+                    for dim, n, start, step, size in zip(
+                        position, view.shape, attrs["starts"], attrs["steps"], operand.shape, strict=True
+                    )
+                )
+            case "windows":
+                return self._windows(view, operand, position)
+            case "diagonal":
+                return self._diagonal(view, operand, position)
+        raise AssertionError(f"{view.op.name} is no view")
+
+    def _affine(self, dim: Dimension, n: int, step: int, start: int, size: int) -> Dimension:
+        """Element start + step * i of a dimension of `size`, i the number `dim` below n."""
+        if step == 1 and start == 0 and n == size:
+            return dim
+        scaled = joined(dim, n) * step
+        return (scaled.shifted(start, size),) if size != 1 else ()
+
+    def _windows(self, view: Node, operand: Node, position: Position) -> Position:
+        dims, strides = view.attrs["dims"], view.attrs["strides"]
+        back = list(position[: operand.ndim])
+        inside = position[operand.ndim :]
+        for d, stride, dim in zip(dims, strides, inside, strict=True):
+            base = joined(back[d], view.shape[d]) * stride
+            offset = joined(dim, operand.shape[d])
+            size = operand.shape[d]
+            both = Digit(size, base.index + offset.index, (*base.dynamic, *offset.dynamic))
+            back[d] = (both,) if size != 1 else ()
+        return tuple(back)
+
+    def _diagonal(self, view: Node, operand: Node, position: Position) -> Position:
+        offset, one, two = view.attrs["offset"], view.attrs["dim1"], view.attrs["dim2"]
+        along = joined(position[-1], view.shape[-1])
+        rest = iter(position[:-1])
+        starts = {one: max(-offset, 0), two: max(offset, 0)}
+        return tuple(
+            (along.shifted(starts[d], size),) if d in starts else next(rest)
+            for d, size in enumerate(operand.shape)
+        )
