@@ -218,6 +218,8 @@ class Program:
         known.update(i for i, b in enumerate(self.buffers) if b.kind == "constant")
         for position, step in enumerate(self.steps):
             where = f"step {position} ({step.name}) of {self.name}"
+            if isinstance(step, Launch):
+                _check_launch(step, where)
             for index in (*step.read, *step.written):
                 if not 0 <= index < len(self.buffers):
                     raise VerificationError(f"{where}: there is no buffer {index}")
@@ -231,8 +233,6 @@ class Program:
                     raise VerificationError(
                         f"{where} writes {self.buffers[index]}, which is no value"
                     )
-            if isinstance(step, Launch):
-                _check_launch(step, where)
             known.update(step.written)
         for index in (*self.outputs, *(value for _, value in self.updates)):
             if index not in known:
