@@ -44,6 +44,11 @@ class Interpreted:
         self.graph = graph
         self.stages = [("trace", graph)]
 
+    def call(self, *arrays: np.ndarray) -> None:
+        """`run` with inputs and outputs one after another."""
+        count = len(self.graph.inputs)
+        self.run(arrays[:count], arrays[count:])
+
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write the outputs, then the updates."""
         from ..ir.interpret import run
@@ -414,8 +419,8 @@ class _Writer:
             names[f"d{i}"] = node.dtype.numpy
             lines.append(f"    o{i} = empty({node.shape}, d{i})")
             outputs.append(f"o{i}")
-        names["execute"] = variant.program.run
-        lines.append(f"    execute({binding}, ({', '.join(outputs)}{',' if len(outputs) == 1 else ''}))")
+        names["execute"] = variant.program.call
+        lines.append(f"    execute({', '.join([*inputs, *outputs])})")
         for name, expression, c in copies:
             if c.written:
                 lines.append(f"    {expression}[...] = {name}")
