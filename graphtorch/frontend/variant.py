@@ -319,14 +319,10 @@ def _split(variant: Variant, plan: _Outputs, trace: Trace, tracer: Tracer) -> No
 
 def _value_guard(variant: Variant, trace: Trace) -> None:
     """The part of the graph that the values read in Python depend on, as a program of its own."""
-    import networkx
-
-    from ..ir.passes.dce import dce
+    from ..ir.passes.dce import ancestors, dce
 
     nodes = [guard.node for guard in trace.value_guards]
-    needed: set[Node] = set(nodes)
-    for node in nodes:
-        needed |= networkx.ancestors(trace.graph.nx, node)
+    needed = ancestors(tuple(nodes))
     random = next((n for n in needed if n.op.effect), None)
     if random is not None:
         raise CompileError(
