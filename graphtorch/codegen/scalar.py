@@ -178,7 +178,7 @@ def _vectorised(function: Callable[[float], float]) -> Callable[[Any], Any]:
 def _lgamma(x: float) -> float:
     if math.isinf(x) or (x <= 0 and x == math.floor(x)):
         return math.inf
-    return math.lgamma(x)
+    return math.inf if x > 2.5e305 else math.lgamma(x)
 
 
 def _digamma(x: float) -> float:

@@ -104,11 +104,9 @@ def power_of_two(s: Any, rounded_bits: Any, dtype: DType) -> Any:
 
 def times_power_of_two(s: Any, p: Any, rounded_bits: Any) -> Any:
     """p * 2**n for p in (0.5, 2) and any n: in two steps, so that denormals round once."""
-    dtype = p.dtype
-    shift = mantissa_bits(dtype)
     half = s.bits_right(rounded_bits, 1)
-    raised = s.add(s.bitcast(p, integer_of(dtype)), s.shift_left(half, shift))
-    return s.mul(s.bitcast(raised, dtype), power_of_two(s, s.sub(rounded_bits, half), dtype))
+    rest = s.sub(rounded_bits, half)
+    return s.mul(s.mul(p, power_of_two(s, half, p.dtype)), power_of_two(s, rest, p.dtype))
 
 
 def fast_two_sum(s: Any, a: Any, b: Any) -> tuple[Any, Any]:
