@@ -46,6 +46,7 @@ class Lowering:
         self.views: dict[Node, tuple[Node, Access]] = {}  # views of dense values
         self.parts: dict[Node, dict[int, Node]] = {}  # picks of nodes with several results
         self.kernels: dict[str, KernelSource] = {}
+        self.returned: set[int] = set()  # buffers whose type is an output's
 
     def run(self) -> Program:
         graph, builder = self.graph, self.builder
@@ -56,7 +57,7 @@ class Lowering:
                 self.parts.setdefault(node.operands[0], {})[node.attrs["index"]] = node
         for node in graph.nodes:
             self.node(node)
-        outputs = [self.dense(n) for n in graph.outputs]
+        outputs = [self.output(n) for n in graph.outputs]
         updates = [(self.buffers[x], self.dense(v)) for x, v in graph.updates]
         return builder.finish(outputs, updates)
 
@@ -80,6 +81,21 @@ class Lowering:
             self.loops(node, _alone(node))
             found = self.buffers[node]
         return found
+
+    def output(self, node: Node) -> int:
+        """The buffer of a graph output, which states the output's shape."""
+        index = self.dense(node)
+        buffer = self.builder.buffers[index]
+        if buffer.type == tensor(node):
+            self.returned.add(index)
+            return index
+        if buffer.kind == "value" and index not in self.returned:
+            self.builder.buffers[index] = replace(buffer, type=tensor(node))
+            self.returned.add(index)
+            return index
+        del self.buffers[node]
+        self.loops(node, _alone(node))
+        return self.buffers[node]
 
     def view_of(self, node: Node) -> tuple[Node, Access]:
         """The dense value a node shows, and how."""
