@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .inspection import programs
 from .variant import Variant
 
 if TYPE_CHECKING:
     from .compile import CompiledFunction
+
+_LONGEST = 24  # lines of one table
 
 
 def explain(function: CompiledFunction) -> str:
@@ -50,8 +54,36 @@ def _variant(variant: Variant) -> list[str]:
 
 def _program(role: str, program: Any) -> list[str]:
     lines = [f"  {role}:"]
-    report = getattr(program, "report", None)
-    if report is None:
-        lines.append("    interpreted node by node in NumPy")
-        return lines
-    return lines + ["    " + line for line in report().splitlines()]
+    if not hasattr(program, "kernels"):
+        return [*lines, "    interpreted node by node in NumPy"]
+    seconds = ", ".join(f"{stage} {s * 1e3:.1f} ms" for stage, s in program.seconds.items() if s >= 5e-5)
+    lines.append(f"    {len(program.launches)} launches of {len(program.kernels)} kernels; took {seconds}")
+    host = Counter(call.op.name for call in program.host_calls)
+    if host:
+        listed = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in host.items())
+        lines.append(f"    run by NumPy between kernels (no kernel yet): {listed}")
+    lines.append(f"    memory: {str(program.memory).splitlines()[0]}")
+    lines += _fusions(program.stages[-1][1])
+    lines.append("    time per kernel (one profiled call on zeros):")
+    timings = sorted(_profile(program), key=lambda t: -t.nanoseconds)
+    lines += [f"    {timing}" for timing in timings[:_LONGEST]]
+    if len(timings) > _LONGEST:
+        rest = sum(t.nanoseconds for t in timings[_LONGEST:])
+        lines.append(f"    {rest / 1e3:10.1f} us  {len(timings) - _LONGEST} more")
+    return lines
+
+
+def _fusions(graph: Any) -> list[str]:
+    report = graph.meta.get("fusion_report", ())
+    lines = [f"    fusions made and refused ({len(report)}):"] if report else []
+    lines += [f"      {record}" for record in report[:_LONGEST]]
+    if len(report) > _LONGEST:
+        lines.append(f"      ... {len(report) - _LONGEST} more")
+    return lines
+
+
+def _profile(program: Any) -> list[Any]:
+    graph = program.stages[0][1]
+    inputs = [np.zeros(node.shape, node.dtype.numpy) for node in graph.inputs]
+    outputs = [np.empty(node.shape, node.dtype.numpy) for node in graph.outputs]
+    return program.profile(inputs, outputs, 3)
