@@ -20,7 +20,15 @@ import numpy as np
 from ..errors import CompileError
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
-from ..ir.passes.fuse_cores import CONTRACTIONS, CREATIONS, READS, REDUCTIONS, may_divide_by_zero
+from ..ir.passes.fuse_cores import (
+    CONTRACTIONS,
+    CREATIONS,
+    ONE_HOT,
+    READS,
+    REDUCTIONS,
+    may_divide_by_zero,
+    writes_one,
+)
 from ..ir.passes.fuse_index import VIEWS, Access, identity, relation, through
 from ..ir.types import TensorType
 from .lower_draft import Partial, Piece
@@ -28,7 +36,9 @@ from .lower_loops import lower_loops
 from .program import Array, KernelSource, Program, ProgramBuilder
 
 LOOPS = READS | REDUCTIONS | CREATIONS | VIEWS
-CLAIMED: frozenset[str] = frozenset()  # composites with kernels of their own; the rest is taken apart
+CLAIMED: frozenset[str] = (
+    frozenset()
+)  # composites with kernels of their own; the rest is taken apart
 
 
 def lower(graph: Graph) -> Program:
@@ -150,7 +160,11 @@ class Lowering:
 
     def host_reason(self, node: Node) -> str | None:
         """Why a node runs in NumPy; None if a kernel computes it."""
-        types = [t for x in (node, *node.operands) for t in (x.type if isinstance(x.type, tuple) else (x.type,))]
+        types = [
+            t
+            for x in (node, *node.operands)
+            for t in (x.type if isinstance(x.type, tuple) else (x.type,))
+        ]
         if any(t.dtype.is_complex for t in types):
             return "kernels do not compute with complex numbers"
         if any(t.numel == 0 for t in types):
@@ -158,6 +172,8 @@ class Lowering:
         if may_divide_by_zero(node):
             return "integer division by zero must raise"
         if node.op.kind == "pointwise" and node.op.body is not None and node.operands:
+            return None
+        if node.op.name in ONE_HOT and writes_one(node):
             return None
         if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in _special():
             return None
@@ -173,11 +189,15 @@ class Lowering:
     def empty(self, node: Node) -> None:
         """A value without elements."""
         type = tensor(node)
-        self.buffers[node] = self.builder.constant(node.name, np.empty(type.shape, type.dtype.numpy))
+        self.buffers[node] = self.builder.constant(
+            node.name, np.empty(type.shape, type.dtype.numpy)
+        )
 
     def host(self, node: Node, reason: str) -> None:
         arguments = [self.array(x) if isinstance(x, Node) else x for x in node.inputs]
-        results = [None if r is None else Array(self.value(r), tensor(r)) for r in self.results(node)]
+        results = [
+            None if r is None else Array(self.value(r), tensor(r)) for r in self.results(node)
+        ]
         self.builder.host(
             node.op, arguments, results, attrs=dict(node.attrs), nodes=(node,), reason=reason
         )
@@ -215,7 +235,11 @@ class Lowering:
                 self.buffers[result] = self.dense(inner)
 
     def launch(
-        self, body: Graph, pieces: Sequence[Piece], operands: Sequence[Node], results: Sequence[Node | None]
+        self,
+        body: Graph,
+        pieces: Sequence[Piece],
+        operands: Sequence[Node],
+        results: Sequence[Node | None],
     ) -> None:
         """Bind the pieces' operands to buffers and add the launches."""
         bound: dict[Node | Partial, int] = {}
@@ -261,7 +285,9 @@ def _alone(node: Node) -> Graph:
         x: Node(x.name, INPUT, (), {"type": x.type}, x.type, x.source)
         for x in dict.fromkeys(node.operands)
     }
-    inner = replace(node, inputs=tuple(inputs[x] if isinstance(x, Node) else x for x in node.inputs))
+    inner = replace(
+        node, inputs=tuple(inputs[x] if isinstance(x, Node) else x for x in node.inputs)
+    )
     return Graph(node.op.name, tuple(inputs.values()), (inner,), (inner,))
 
 

@@ -186,10 +186,10 @@ class _Epilogue:
                 typed = node.operands[-1] if node.op.name == "where" else node.operands[0]
                 dtype = compute_dtype(node.dtype if node.op.name == "where" else typed.dtype)
                 assert node.op.body is not None
-                values.append(
-                    node.op.body(s, *(value(a, dtype) for a in arguments), **node.attrs)
-                )
-            return tuple(value(o, compute_dtype(n.dtype)) for o, n in zip(outputs, self.body.outputs))
+                values.append(node.op.body(s, *(value(a, dtype) for a in arguments), **node.attrs))
+            return tuple(
+                value(o, compute_dtype(n.dtype)) for o, n in zip(outputs, self.body.outputs)
+            )
 
         digest = hashlib.sha256(f"{key}>{outputs}".encode()).hexdigest()[:16]
         names = "_".join(n.op.name for n, _ in lines[:6])

@@ -71,7 +71,9 @@ class DraftElements(Elements):
         self.made_in: dict[Key, int] = {}
         self.dtypes: dict[Key, DType] = {}
         self.rows: dict[Key, Buffer] = {}
-        self.row_place: Callable[[], tuple[Index, int]] | None = None  # index and size of a row buffer
+        self.row_place: Callable[[], tuple[Index, int]] | None = (
+            None  # index and size of a row buffer
+        )
         self.makers: dict[Node, Callable[[Position], Operand]] = {}
 
     def value(self, node: Node, position: Position, conditions: Conditions = ALWAYS) -> Operand:
@@ -164,9 +166,7 @@ class Draft:
     def finish(self, elements_per_item: int, work_elements: int) -> Piece:
         """The launch; buffers that are not used are left out."""
         kernel = self.builder.finish()
-        used = {
-            s.buffer.name for s in statements(kernel.body) if isinstance(s, (Load, Store))
-        }
+        used = {s.buffer.name for s in statements(kernel.body) if isinstance(s, (Load, Store))}
         buffers = tuple(b for b in kernel.buffers if b.name in used)
         kernel = replace(kernel, buffers=buffers)
         operands = tuple(self.meaning[b.name] for b in kernel.operands)

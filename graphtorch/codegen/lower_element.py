@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import UnsupportedError
-from ..ir.graph import Graph, Node
+from ..ir.graph import Node
 from ..ir.passes.fuse_cores import REDUCTIONS
 from ..ir.passes.fuse_index import VIEWS
 from ..ir.types import DType, bool_, contiguous_strides, int64
@@ -66,7 +66,9 @@ class Elements:
             self.scopes.pop()
             del self.axes[loop.axis]
 
-    def know(self, node: Node, position: Position, value: Operand, conditions: Conditions = ALWAYS) -> None:
+    def know(
+        self, node: Node, position: Position, value: Operand, conditions: Conditions = ALWAYS
+    ) -> None:
         """From here on, in the open loops, this is the node's element."""
         self.scopes[-1][node, position, conditions] = value
         if isinstance(value, Value):
@@ -151,7 +153,9 @@ class Elements:
         typed = operands[-1] if node.op.name == "where" else operands[0]
         dtype = compute_dtype(node.dtype if node.op.name == "where" else typed.dtype)
         args = [
-            self.value(x, position, conditions) if isinstance(x, Node) else self.builder.const(x, dtype)
+            self.value(x, position, conditions)
+            if isinstance(x, Node)
+            else self.builder.const(x, dtype)
             for x in node.inputs
         ]
         depth = self._depth_of(*args)
@@ -162,7 +166,9 @@ class Elements:
 
     def typed(self, value: Any, dtype: DType) -> Operand:
         """A scalar body's result, with a dtype if it was a bare number."""
-        typed: Operand = self.builder.const(value.value, dtype) if isinstance(value, Weak) else value
+        typed: Operand = (
+            self.builder.const(value.value, dtype) if isinstance(value, Weak) else value
+        )
         return typed
 
     def _reduce_one(self, node: Node, position: Position, conditions: Conditions) -> Operand:
@@ -214,7 +220,9 @@ class Elements:
             self.failures.append(failure)
         return self.failures.index(failure) + 1
 
-    def _looked_up(self, node: Node, position: Position, conditions: Conditions, dim: int, size: int) -> Digit:
+    def _looked_up(
+        self, node: Node, position: Position, conditions: Conditions, dim: int, size: int
+    ) -> Digit:
         """The digit that an index tensor's element stands for."""
         value = self.value(node, position, conditions)
         if isinstance(value, Const):
@@ -258,6 +266,51 @@ class Elements:
         place = tuple((looked[d],) if d in looked else next(rest) for d in range(x.ndim))
         return self.value(x, place, conditions)
 
+    def _scatter(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        return self._one_hot(node, position, conditions, lambda old, v: v)
+
+    def _scatter_add(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        return self._one_hot(node, position, conditions, self.builder.add)
+
+    def _one_hot(
+        self, node: Node, position: Position, conditions: Conditions,
+        join: Callable[[Operand, Operand], Operand],
+    ) -> Operand:  # fmt: skip
+        """A scatter that writes one element of every row (see `fuse_cores.writes_one`)."""
+        x, index, v = node.operands
+        dim = node.attrs["dim"]
+        row = (*position[:dim], (), *position[dim + 1 :])
+        chosen = self.value(index, row, conditions)
+        self._check(chosen, conditions, dim, x.shape[dim])
+        place = joined(position[dim], x.shape[dim])
+        here: Value = self._emit(
+            self._depth_of(place.index, *(d.value for d in place.dynamic), chosen),
+            lambda: self.builder.equal(
+                self.cutter.computed(place), self.builder.cast(chosen, int64)
+            ),
+        )
+        old, new = self.value(x, position, conditions), self.value(v, row, conditions)
+        joined_up = self._emit(self._depth_of(old, new), lambda: join(old, new))
+        result: Operand = self._emit(
+            self._depth_of(here, joined_up, old), lambda: self.builder.select(here, joined_up, old)
+        )
+        return result
+
+    def _check(self, value: Operand, conditions: Conditions, dim: int, size: int) -> None:
+        """Report an index outside [0, size) although nothing is loaded with it."""
+        if isinstance(value, Const):
+            if not 0 <= int(value.value) < size:
+                raise IndexError(Failure(dim, size).message(int(value.value)))
+            return
+        guards, when = conditions
+        checked = Indirect(value, Index(), size, self._failure(dim, size))
+        buffer = next(iter(self.buffers.values()))
+        depth = self._depth_of(value, when, *guards)
+        self._emit(
+            depth,
+            lambda: self.builder.load(buffer, 0, guards=guards, when=when, indirect=(checked,)),
+        )
+
     def _pad(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         (x,) = node.operands
         low, value = node.attrs["low"], node.attrs.get("value", 0)
@@ -269,7 +322,9 @@ class Elements:
             digit = joined(dim, n).shifted(-before, size)
             bounds.append((digit, 0, size))
             place.append((digit,) if size != 1 else ())
-        return self._within(x, tuple(place), conditions, bounds, lambda: self.builder.const(value, node.dtype))
+        return self._within(
+            x, tuple(place), conditions, bounds, lambda: self.builder.const(value, node.dtype)
+        )
 
     def _slice_update(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         x, v = node.operands

@@ -101,9 +101,7 @@ def _finish_size(body: Graph, left: list[Left], outputs: list[Node]) -> Piece:
     return replace(piece, operands=operands)
 
 
-def _adder(
-    draft: Draft, left: Left, buffer: Buffer, count: str
-) -> Callable[[Position], Operand]:
+def _adder(draft: Draft, left: Left, buffer: Buffer, count: str) -> Callable[[Position], Operand]:
     """Emits the loop over the partial results of one element."""
     size = numel(left.reduction)
     strides = contiguous_strides(left.reduction.shape)

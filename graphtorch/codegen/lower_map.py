@@ -1,9 +1,9 @@
 """Kernels without reductions: every work item computes a block of the results' elements.
 
-    flat      one axis: blocks of a runtime number of elements; one kernel serves all sizes
-    nested    several axes: the innermost ones inside the work item, the contiguous one vectorised
-    tiled     some operand is contiguous along another axis than the results: square tiles, through
-              a small local array that is filled along the operand's axis and read along the results'
+flat      one axis: blocks of a runtime number of elements; one kernel serves all sizes
+nested    several axes: the innermost ones inside the work item, the contiguous one vectorised
+tiled     some operand is contiguous along another axis than the results: square tiles, through
+          a small local array that is filled along the operand's axis and read along the results'
 """
 
 from __future__ import annotations
@@ -121,7 +121,11 @@ def _crossing(facts: Facts, vector: Axis) -> tuple[Axis, list[Access]] | None:
         return None
     found: dict[str, list[Access]] = {}
     for access in facts.accesses:
-        if access.store or not access.direct or abs(access.index.stride(vector.name).constant or 0) <= 1:
+        if (
+            access.store
+            or not access.direct
+            or abs(access.index.stride(vector.name).constant or 0) <= 1
+        ):
             continue
         for axis in facts.axes:
             if axis.extent >= SHORT and abs(access.index.stride(axis.name).constant or 0) == 1:
@@ -171,4 +175,3 @@ def substituted(index: Index, where: dict[str, Index]) -> Index:
             term = term * where.get(symbol, Index.of(symbol))
         total = total + term
     return total
-

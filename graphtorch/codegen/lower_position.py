@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..ir.graph import Node
-from ..ir.types import contiguous_strides, int64
+from ..ir.types import int64
 from .kernel import Index, Indirect, Value
 from .kernel_builder import KernelBuilder
 
@@ -52,7 +52,9 @@ class Digit:
     dynamic: tuple[Dynamic, ...] = ()
 
     def __mul__(self, factor: int) -> Digit:
-        parts = tuple(Dynamic(d.value, d.coefficient * factor, d.size, d.code) for d in self.dynamic)
+        parts = tuple(
+            Dynamic(d.value, d.coefficient * factor, d.size, d.code) for d in self.dynamic
+        )
         return Digit(self.extent, self.index * factor, parts)
 
     def shifted(self, by: int, extent: int) -> Digit:
@@ -83,7 +85,8 @@ def address(position: Position, strides: Sequence[int]) -> tuple[Index, tuple[In
         for digit in reversed(digits):
             index = index + digit.index * step
             indirect += (
-                Indirect(d.value, Index.of(d.coefficient * step), d.size, d.code) for d in digit.dynamic
+                Indirect(d.value, Index.of(d.coefficient * step), d.size, d.code)
+                for d in digit.dynamic
             )
             step *= digit.extent
     return index, tuple(indirect)
@@ -125,7 +128,7 @@ class Cutter:
         outer = digit.extent // inner
         terms = digit.index.terms
         if not digit.dynamic and len(terms) == 1:
-            (symbols, coefficient), = terms
+            ((symbols, coefficient),) = terms
             if coefficient == 1 and len(symbols) == 1 and self.axes.get(symbols[0]) == digit.extent:
                 raise CutAxis(symbols[0], inner)
         value = self.computed(digit)
@@ -147,7 +150,9 @@ class Cutter:
                 break
             value = self.computed(rest)
             major = self.builder.call("floor_divide", value, self.builder.const(size, int64))
-            minor = self.builder.sub(value, self.builder.mul(major, self.builder.const(size, int64)))
+            minor = self.builder.sub(
+                value, self.builder.mul(major, self.builder.const(size, int64))
+            )
             dims.append((self._number(minor, size),))
             rest = self._number(major, rest.extent // size)
         dims += [()] * (len(shape) - len(dims))
@@ -197,7 +202,12 @@ class Cutter:
                 return tuple(
                     self._affine(dim, n, step, start, size)
                     for dim, n, start, step, size in zip(
-                        position, view.shape, attrs["starts"], attrs["steps"], operand.shape, strict=True
+                        position,
+                        view.shape,
+                        attrs["starts"],
+                        attrs["steps"],
+                        operand.shape,
+                        strict=True,
                     )
                 )
             case "windows":

@@ -66,7 +66,9 @@ def identity_of(draft: Draft, combine: Combine, dtype: object) -> Operand:
 
     assert hasattr(dtype, "numpy")
     simple = {"add": 0, "mul": 1, "or": False, "and": True}
-    value = simple[combine] if combine in simple else identity(combine, np.dtype(dtype.numpy)).item()
+    value = (
+        simple[combine] if combine in simple else identity(combine, np.dtype(dtype.numpy)).item()
+    )
     constant: Operand = draft.builder.const(value, dtype)  # type: ignore[arg-type]
     return constant
 
@@ -177,7 +179,11 @@ class Rounds:
 
     def _add_column(self, node: Node, value: Operand) -> None:
         row = [a for a in self.facts.axes if a.reduced]
-        index, buffer, b = linear(row, False, self.draft.where), self.columns[node], self.draft.builder
+        index, buffer, b = (
+            linear(row, False, self.draft.where),
+            self.columns[node],
+            self.draft.builder,
+        )
         total = combined(self.draft, COMBINES[node.op.name], b.load(buffer, index), value)
         b.store(buffer, index, total)
 
@@ -248,7 +254,9 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
     rounds = Rounds(facts, draft, inner_order(reduced, vector), "vector")
     for x in left:
         if numel(x.reduction) > 1:
-            rounds.columns[x.reduction] = _cleared(draft, x.reduction, inner_order(reduced, vector), reduced)
+            rounds.columns[x.reduction] = _cleared(
+                draft, x.reduction, inner_order(reduced, vector), reduced
+            )
     with tile_loop(draft, last, block, height, "serial") as loop:
         rounds.run()
         store_kept(facts, draft)
@@ -273,7 +281,9 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
 
 def _left(node: Node, count: int) -> Left:
     shape = (count, *node.shape)
-    return Left(node, Partial(f"{node.name}_parts", TensorType(compute_dtype(node.dtype), shape)), count)
+    return Left(
+        node, Partial(f"{node.name}_parts", TensorType(compute_dtype(node.dtype), shape)), count
+    )
 
 
 def _cleared(draft: Draft, node: Node, order: Sequence[Axis], axes: list[Axis]) -> Buffer:
@@ -316,10 +326,14 @@ def lower_columns(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, list
     places = {a.name: k for k, a in enumerate(facts.axes)}
     reduced = [a for a in facts.axes if a.reduced]
     inside = [
-        a for a in facts.axes if not a.reduced and (a is vector or places[a.name] > places[reduced[-1].name])
+        a
+        for a in facts.axes
+        if not a.reduced and (a is vector or places[a.name] > places[reduced[-1].name])
     ]
     outside = [a for a in facts.axes if not a.reduced and a not in inside]
-    while len(inside) > 1 and math.prod(a.extent for a in inside) > PIECE and inside[0] is not vector:
+    while (
+        len(inside) > 1 and math.prod(a.extent for a in inside) > PIECE and inside[0] is not vector
+    ):
         outside.append(inside.pop(0))
     for axis in outside:
         draft.where[axis.name] = b.grid(axis.name, axis.extent)

@@ -86,7 +86,11 @@ class Facts:
 
 
 def position_on(
-    axes: list[Axis], kept_only: bool, shape: tuple[int, ...], where: dict[str, Index], cutter: Cutter
+    axes: list[Axis],
+    kept_only: bool,
+    shape: tuple[int, ...],
+    where: dict[str, Index],
+    cutter: Cutter,
 ) -> Position:
     """The element of a value of the given shape that the axes point at."""
     digits = [Digit(a.extent, where[a.name]) for a in axes if not (kept_only and a.reduced)]
@@ -129,7 +133,10 @@ def analyse(body: Graph) -> Facts:
         full = max(numel(operand_of(n)) for n in reductions)
         runs = _primary(reductions, full)
         kept = math.prod(n for n, reduced in runs if not reduced)
-        axes = [Axis(("r" if reduced else "i") + str(k), n, reduced) for k, (n, reduced) in enumerate(runs)]
+        axes = [
+            Axis(("r" if reduced else "i") + str(k), n, reduced)
+            for k, (n, reduced) in enumerate(runs)
+        ]
         facts = Facts(body, full, kept, axes)
         for n in reductions:
             own = numel(operand_of(n)) == full and runs_of(n) == runs
@@ -174,7 +181,9 @@ def _places(facts: Facts) -> None:
 class _Walk(Elements):
     """Elements for the facts only: a reduction's result is any value."""
 
-    def __init__(self, facts: Facts, builder: KernelBuilder, cutter: Cutter, buffers: dict[Node, Buffer]):
+    def __init__(
+        self, facts: Facts, builder: KernelBuilder, cutter: Cutter, buffers: dict[Node, Buffer]
+    ):
         super().__init__(builder, cutter, buffers)
         self.of = {b.name: n for n, b in buffers.items()}
         self.pending = set(facts.reductions) | set(facts.seconds)

@@ -26,6 +26,7 @@ from .fuse_index import VIEWS, Access, Runs, identity, recut, reduced_runs, rela
 
 REDUCTIONS = frozenset("sum amax amin prod any all argmax argmin".split())
 READS = frozenset("take gather index pad concat slice_update".split())
+ONE_HOT = frozenset(("scatter", "scatter_add"))
 CONTRACTIONS = frozenset("matmul conv conv_input_grad conv_weight_grad".split())
 CREATIONS = frozenset(("full", "iota"))
 
@@ -232,7 +233,7 @@ def _kind(node: Node) -> str:
         return "pointwise"
     if name == "gather" and _picks_one(node) and node.operands[0].type.numel != node.type.numel:  # type: ignore[union-attr]
         return "reduction"
-    if name in READS:
+    if name in READS or (name in ONE_HOT and writes_one(node)):
         return "read"
     if name in REDUCTIONS:
         operand = node.operands[0]
@@ -248,7 +249,20 @@ def _relation(core: Core, position: int, access: Access, numel: int) -> Runs | N
         return relation(access, numel)
     if name == "slice_update" and position == 0:
         return relation(access, numel)
+    if name in ONE_HOT:
+        if position == 0:
+            return relation(access, numel)
+        dim, shape = core.node.attrs["dim"], core.node.shape
+        repeated = (*access.dims[:dim], ((shape[dim], 0),), *access.dims[dim + 1 :])
+        return relation(Access(repeated, access.offset), numel)
     return None
+
+
+def writes_one(node: Node) -> bool:
+    """Whether a scatter writes one element of every row: a comparison with the position does it."""
+    x, index, _ = node.operands
+    dim = node.attrs["dim"]
+    return all(n == (m if d != dim else 1) for d, (n, m) in enumerate(zip(index.shape, x.shape)))
 
 
 def may_divide_by_zero(node: Node) -> bool:
