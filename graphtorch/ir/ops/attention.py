@@ -197,7 +197,7 @@ def _decomposed(
 ) -> tuple[Any, Any]:
     scores = _scores(q, k, mask, is_causal, scale)
     p, logsumexp = _softmax_and_logsumexp(scores, is_causal or mask is not None)
-    return matmul(p, v), logsumexp
+    return matmul(p, v), stop_gradient(logsumexp)
 
 
 def _backward_decomposed(

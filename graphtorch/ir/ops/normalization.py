@@ -24,7 +24,8 @@ from .reduction import mean, restored, sum
 from .samples import Case, between, normal
 from .view import expand
 
-def _given(*values: Any) -> tuple[Any, ...]:
+def given(*values: Any) -> tuple[Any, ...]:
+    """The values that are not None."""
     return tuple(v for v in values if v is not None)
 
 
@@ -58,7 +59,7 @@ def _column_sums(rows: Array) -> Array:
     return np.ones(rows.shape[0], rows.dtype) @ rows
 
 
-def _standardise(x: Any, dims: tuple[int, ...], eps: float, centre: bool = True) -> tuple[Any, Any]:
+def standardise(x: Any, dims: tuple[int, ...], eps: float, centre: bool = True) -> tuple[Any, Any]:
     """`_standardised` as ops; rstd is repeated to x's shape."""
     shape = tuple(x.shape)
     if centre:
@@ -67,7 +68,7 @@ def _standardise(x: Any, dims: tuple[int, ...], eps: float, centre: bool = True)
     return x * rstd, rstd
 
 
-def _standardise_backward(
+def standardise_backward(
     dh: Any, x_hat: Any, rstd: Any, dims: tuple[int, ...], centre: bool = True
 ) -> Any:
     shape = tuple(dh.shape)
@@ -92,13 +93,13 @@ def _matrix(x: Array, ndim: int) -> Array:
 def _check(name: str, x: TensorType, ndim: int, *parameters: TensorType | None) -> TensorType:
     require_kind(name, x, "f")
     normalized = x.shape[x.ndim - ndim :]
-    given = _given(*parameters)
+    found = given(*parameters)
     require(
-        1 <= ndim <= x.ndim and all(p == TensorType(x.dtype, normalized) for p in given),
+        1 <= ndim <= x.ndim and all(p == TensorType(x.dtype, normalized) for p in found),
         f"Given normalized_shape={list(normalized)}, expected weight and bias of that shape"
         " and of the input's dtype",
         x=x,
-        **{f"parameter {i}": p for i, p in enumerate(given)},
+        **{f"parameter {i}": p for i, p in enumerate(found)},
     )
     return x
 
@@ -129,7 +130,7 @@ def _row_norm(name: str, centre: bool) -> tuple[Op, Op]:
 
     def decomposed(x: Any, weight: Any = None, bias: Any = None, *, ndim: int, eps: float) -> Any:
         shape = tuple(x.shape)
-        y, _ = _standardise(x, _last(x, ndim), eps, centre)
+        y, _ = standardise(x, _last(x, ndim), eps, centre)
         if weight is not None:
             y = y * expand(weight, shape=shape)
         if bias is not None:
@@ -140,7 +141,7 @@ def _row_norm(name: str, centre: bool) -> tuple[Op, Op]:
         g: Any, x: Any, weight: Any, bias_type: TensorType | None, ndim: int, eps: float
     ) -> tuple[Any, ...]:
         found: tuple[Any, ...] = backward(
-            g, x, *_given(weight), ndim=ndim, eps=eps, bias=bias_type is not None
+            g, x, *given(weight), ndim=ndim, eps=eps, bias=bias_type is not None
         )
         return found
 
@@ -148,7 +149,7 @@ def _row_norm(name: str, centre: bool) -> tuple[Op, Op]:
         dy: TensorType, x: TensorType, weight: TensorType | None = None, *, ndim: int, eps: float, bias: bool
     ) -> tuple[TensorType, ...]:
         _check(backward_name, x, ndim, weight)
-        return _given(x, weight, weight if bias else None)
+        return given(x, weight, weight if bias else None)
 
     def numpy_backward(
         dy: Array, x: Array, weight: Array | None = None, *, ndim: int, eps: float, bias: bool
@@ -164,19 +165,19 @@ def _row_norm(name: str, centre: bool) -> tuple[Op, Op]:
             dbias = _column_sums(rows).reshape(weight.shape) if bias else None
             np.multiply(rows, weight.reshape(-1), out=dh)
         dx = _standardised_backward(dh, x_hat, rstd, centre).reshape(x.shape)
-        return _given(dx, dweight, dbias)
+        return given(dx, dweight, dbias)
 
     def decomposed_backward(
         dy: Any, x: Any, weight: Any = None, *, ndim: int, eps: float, bias: bool
     ) -> tuple[Any, ...]:
         dims, outer = _last(x, ndim), tuple(range(x.ndim - ndim))
-        x_hat, rstd = _standardise(x, dims, eps, centre)
+        x_hat, rstd = standardise(x, dims, eps, centre)
         dh, dweight, dbias = dy, None, None
         if weight is not None:
             dweight = sum(dy * x_hat, dims=outer)
             dbias = sum(dy, dims=outer) if bias else None
             dh = dy * expand(weight, shape=tuple(x.shape))
-        return _given(_standardise_backward(dh, x_hat, rstd, dims, centre), dweight, dbias)
+        return given(standardise_backward(dh, x_hat, rstd, dims, centre), dweight, dbias)
 
     forward = declare(
         name, "composite", "x weight bias", infer, widened(numpy), decompose=decomposed, vjp=Joint(rule),
