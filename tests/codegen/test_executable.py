@@ -19,7 +19,7 @@ from graphtorch.codegen.program import Array, Failure, ProgramBuilder, work_esti
 from graphtorch.errors import CompileError
 from graphtorch.ir import ops
 from graphtorch.ir.builder import GraphBuilder
-from graphtorch.ir.graph import Source
+from graphtorch.ir.graph import NOWHERE, Source
 from graphtorch.ir.types import bfloat16, float32, int64
 
 
@@ -249,7 +249,7 @@ def test_subclasses_and_copies_of_dtypes_are_taken():
 # ---- failures
 
 
-def failing_program(size=8, source=Source()):
+def failing_program(size=8, source=NOWHERE):
     with GraphBuilder("f") as g:
         x = g.input(float32[size], "x", source=source)
         g.source = source

@@ -22,7 +22,8 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ...errors import CompileError
@@ -90,19 +91,27 @@ class _Machines(threading.local):
 _machines = _Machines()
 
 
-def _parse(text: str, target: Target) -> Any:
+@contextmanager
+def _module(text: str, target: Target) -> Iterator[Any]:
+    """The checked module of some text, in a context of its own.
+
+    Both are closed at the end, the module first: left to the garbage collector (an exception's
+    traceback is enough) they might be destroyed in the wrong order, which LLVM does not survive.
+    """
     llvm = _llvm()
-    try:
-        module = llvm.parse_assembly(text, llvm.create_context())
-    except RuntimeError as error:
-        raise CompileError(_fault(text, str(error))) from None
-    try:
-        module.verify()
-    except RuntimeError as error:
-        raise CompileError(_fault(text, str(error))) from None
-    module.triple = target.triple
-    module.data_layout = str(_machines.get(target).target_data)
-    return module
+    with llvm.create_context() as context:
+        try:
+            module = llvm.parse_assembly(text, context)
+        except RuntimeError as error:
+            raise CompileError(_fault(text, str(error))) from None
+        with module:
+            try:
+                module.verify()
+            except RuntimeError as error:
+                raise CompileError(_fault(text, str(error))) from None
+            module.triple = target.triple
+            module.data_layout = str(_machines.get(target).target_data)
+            yield module
 
 
 def _fault(text: str, error: str) -> str:
@@ -127,12 +136,13 @@ def _fault(text: str, error: str) -> str:
 
 def _optimise(module: Any, target: Target) -> None:
     llvm = _llvm()
-    options = llvm.create_pipeline_tuning_options(SPEED_LEVEL)
-    options.loop_vectorization = False
-    options.slp_vectorization = False
-    options.loop_interleaving = False
-    builder = llvm.create_pass_builder(_machines.get(target), options)
-    _unlocked().LLVMPY_RunNewModulePassManager(builder.getModulePassManager(), module, builder)
+    with llvm.create_pipeline_tuning_options(SPEED_LEVEL) as options:
+        options.loop_vectorization = False
+        options.slp_vectorization = False
+        options.loop_interleaving = False
+        with llvm.create_pass_builder(_machines.get(target), options) as builder:
+            with builder.getModulePassManager() as passes:
+                _unlocked().LLVMPY_RunNewModulePassManager(passes, module, builder)
 
 
 def _emit(module: Any, target: Target, kind: int) -> bytes:
@@ -153,23 +163,23 @@ def _emit(module: Any, target: Target, kind: int) -> bytes:
 
 def assemble(text: str, target: Target) -> bytes:
     """Return the object code of a module of LLVM text; raises CompileError."""
-    module = _parse(text, target)
-    _optimise(module, target)
-    return _emit(module, target, 1)
+    with _module(text, target) as module:
+        _optimise(module, target)
+        return _emit(module, target, 1)
 
 
 def optimised(text: str, target: Target) -> str:
     """Return the LLVM text after LLVM's optimisation."""
-    module = _parse(text, target)
-    _optimise(module, target)
-    return str(module)
+    with _module(text, target) as module:
+        _optimise(module, target)
+        return str(module)
 
 
 def assembly(text: str, target: Target) -> str:
     """Return the assembler text that `assemble` encodes."""
-    module = _parse(text, target)
-    _optimise(module, target)
-    return _emit(module, target, 0).decode()
+    with _module(text, target) as module:
+        _optimise(module, target)
+        return _emit(module, target, 0).decode()
 
 
 class Library:

@@ -84,10 +84,15 @@ define internal void @wake(ptr %word, i32 %count) nounwind {
 """,
 }
 
-_RELAX = {
-    True: 'define internal void @relax() alwaysinline nounwind {\n  call void asm sideeffect "pause", ""()\n  ret void\n}\n',
-    False: 'define internal void @relax() alwaysinline nounwind {\n  call void asm sideeffect "isb", ""()\n  ret void\n}\n',
+_RELAX = """
+declare void @DECLARED
+define internal void @relax() alwaysinline nounwind {
+  call void @RELAX
+  ret void
 }
+"""
+_PAUSE = ("llvm.x86.sse2.pause()", "llvm.x86.sse2.pause()")
+_ISB = ("llvm.aarch64.isb(i32)", "llvm.aarch64.isb(i32 15)")  # most cores ignore `yield`
 
 _POOL = """
 declare i32 @sched_yield()
@@ -357,6 +362,8 @@ def pool_text(x86: bool, system: str = sys.platform) -> str:
     """LLVM text of the pool for an operating system ("linux", "darwin")."""
     if system not in _WAIT:
         raise UnsupportedError(f"graphtorch's thread pool runs on Linux and macOS, not on {system}")
-    text = _WAIT[system].replace("FUTEX", "202" if x86 else "98") + _RELAX[x86]
+    text = _WAIT[system].replace("FUTEX", "202" if x86 else "98")
+    declared, call = _PAUSE if x86 else _ISB
+    text += _RELAX.replace("DECLARED", declared).replace("RELAX", call)
     text += _POOL.replace("SETMASK", "2" if system == "linux" else "3")
     return expand(text.replace("WORKER_BYTES", str(WORKER.nbytes)), POOL=POOL, WORKER=WORKER)
