@@ -72,8 +72,8 @@ def values_to_keep(
                 network.add_edge((operand, "out"), (node, "in"))
         if node in read:
             network.add_edge((node, "out"), "sink")
-    if "sink" not in network:
-        return []
+    if "source" not in network or "sink" not in network:
+        return []  # all that is read is made from constants
     _, (reachable, _) = networkx.minimum_cut(network, "source", "sink")
     return [
         n

@@ -71,8 +71,8 @@ def rules() -> list[Rule]:
         # choices
         (ops.where(x, y, y),                  y),
         (ops.where(ops.logical_not(c), x, y), lambda c, x, y: ops.where(c, y, x), lambda c: boolean(c)),
-        (ops.where(c, ops.where(c, x, a), y), lambda c, x, y: ops.where(c, x, y)),
-        (ops.where(c, x, ops.where(c, a, y)), lambda c, x, y: ops.where(c, x, y)),
+        (ops.where(c, ops.where(c, x, a), y), choice),
+        (ops.where(c, x, ops.where(c, a, y)), choice),
         (ops.maximum(x, x),                   x),
         (ops.minimum(x, x),                   x),
         (ops.logical_not(ops.logical_not(x)), x, boolean),
@@ -108,6 +108,11 @@ def floating(x: Any) -> bool:
 
 def boolean(x: Any) -> bool:
     return isinstance(x, Node) and x.dtype is bool_
+
+
+def choice(c: Any, x: Any, y: Any) -> Any:
+    """`where`; None, no change, if both branches are literals, which would have no dtype."""
+    return OPS["where"](c, x, y) if isinstance(x, Node) or isinstance(y, Node) else None
 
 
 def exact_reciprocal(x: Any, c: Any) -> bool:

@@ -11,6 +11,7 @@ from graphtorch.ir.passes.partition import partition
 from graphtorch.ir.passes.rematerialise import rematerialise
 from graphtorch.ir.passes.simplify import simplify
 from graphtorch.ir.transforms import vjp
+from graphtorch.ir.types import float32
 from graphtorch.ir.verify import verify
 from tests.ir.gradients import graph_of
 
@@ -162,3 +163,13 @@ def test_rematerialise_leaves_inference_alone():
         STEP.replace("    update(w, sub)\n", "").replace("return loss", "return (loss, sub)")
     )
     assert rematerialise(graph) is graph
+
+
+def test_a_backward_of_constants_keeps_nothing():
+    def function(x):
+        return x * ops.full(shape=(3,), value=2.0, dtype=float32)
+
+    x = np.ones(3, np.float32)
+    joint = verify(vjp(graph_of(function, [x])))
+    split = run_halves(joint, [x], [x])
+    assert split.sources == (("cotangent", 0),)

@@ -309,3 +309,12 @@ def test_a_wrong_rule_is_caught():
     endless = table(lambda: [(ops.exp(x), lambda x: ops.exp(-x))])
     with pytest.raises(VerificationError, match="do not end"):
         rewrite(parse("def f(x: f32[12]):\n    y: f32[12] = ops.exp(x)\n    return y"), endless)
+
+
+def test_a_choice_between_two_literals_keeps_a_tensor():
+    text = """\
+def f(c: bool[12], x: f32[12]):
+    where: f32[12] = ops.where(c, 0, x)
+    where_1: f32[12] = ops.where(c, where, 0)
+    return where_1"""
+    check(text, text)
