@@ -32,7 +32,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
-    if alpha is 1 and out is None:  # noqa: F632  (the common call, decided by identity)
+    if alpha.__class__ is int and alpha == 1 and out is None:
         try:
             x, y = input._array, other._array
             if x.dtype is y.dtype and x.shape == y.shape:

@@ -1,0 +1,199 @@
+"""graphtorch: PyTorch's API over a compiler written in Python.
+
+    import graphtorch as torch
+
+Nothing is computed here: these are the public names.  Rooms that are large or seldom used load when
+they are first asked for (`_ROOMS`, `_LATER`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import CompileError as CompileError
+from .errors import GraphtorchError as GraphtorchError
+from .errors import UnsupportedError as UnsupportedError
+from .errors import VerificationError as VerificationError
+from .frontend import eager as _eager
+from .frontend import methods as _methods
+from .frontend import random_fill as _random_fill
+from .frontend.alias import install_as_torch as install_as_torch
+from .frontend.autograd import is_tracing as _is_tracing
+from .frontend.creation import (
+    arange, as_tensor, asarray, bartlett_window, blackman_window, empty, empty_like, empty_strided, eye,
+    from_dlpack, from_numpy, frombuffer, full, full_like, hamming_window, hann_window, linspace, logspace, ones,
+    ones_like, scalar_tensor, tensor, tril_indices, triu_indices, vander, zeros, zeros_like,
+)  # fmt: skip
+from .frontend.creation import range_inclusive as range
+from .frontend.device import device, get_default_device, set_default_device
+from .frontend.formats import (
+    channels_last, channels_last_3d, contiguous_format, layout, memory_format, preserve_format, sparse_coo, strided,
+)  # fmt: skip
+from .frontend.functional.comparison import (
+    allclose, eq, equal, ge, greater, greater_equal, gt, is_nonzero, isclose, isin, le, less, less_equal,
+    logical_and, logical_or, logical_xor, lt, masked_fill, masked_scatter, ne, not_equal, where,
+)  # fmt: skip
+from .frontend.functional.conversion import clone, fill
+from .frontend.functional.linear import (
+    addbmm, addmm, addmv, addr, baddbmm, bmm, cdist, chain_matmul, cross, dot, einsum, ger, inner, kron, matmul,
+    matrix_power, mm, mv, outer, tensordot, trace, vdot,
+)  # fmt: skip
+from .frontend.functional.pointwise import (
+    abs, absolute, acos, acosh, add, addcdiv, addcmul, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
+    asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift,
+    bitwise_xor, ceil, clamp, clamp_max, clamp_min, clip, copysign, cos, cosh, deg2rad, digamma, div, divide, erf,
+    erfc, erfinv, exp, exp2, expm1, fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac, gcd, hypot,
+    isfinite, isinf, isnan, isneginf, isposinf, isreal, lcm, lerp, lgamma, log, log1p, log2, log10, logaddexp,
+    logical_not, logit, maximum, minimum, mul, multiply, nan_to_num, neg, negative, positive, pow, rad2deg,
+    reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, signbit, sin, sinh, sqrt, square, sub,
+    subtract, tan, tanh, true_divide, trunc, xlogy,
+)  # fmt: skip
+from .frontend.functional.reduction import (
+    all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, diff,
+    dist, histc, logcumsumexp, logsumexp, max, mean, min, nanmean, nansum, norm, prod, std, std_mean, sum,
+    trapezoid, trapz, var, var_mean,
+)  # fmt: skip
+from .frontend.functional.selection import (
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero, scatter,
+    scatter_add, scatter_reduce, take, take_along_dim,
+)  # fmt: skip
+from .frontend.functional.shape import (
+    adjoint, atleast_1d, atleast_2d, atleast_3d, block_diag, broadcast_tensors, broadcast_to, cartesian_prod, cat,
+    chunk, column_stack, concat, concatenate, diag, diag_embed, diagflat, diagonal, diagonal_scatter, dstack,
+    flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid, moveaxis, movedim, narrow, numel, permute, ravel,
+    repeat_interleave, reshape, roll, rot90, row_stack, select, select_scatter, slice_scatter, split,
+    split_with_sizes, squeeze, stack, swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind,
+    unflatten, unsqueeze, vsplit, vstack,
+)  # fmt: skip
+from .frontend.functional.sorting import (
+    argsort, bucketize, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, searchsorted, sort, topk,
+    unique, unique_consecutive,
+)  # fmt: skip
+from .frontend.grad_mode import (
+    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+)  # fmt: skip
+from .frontend.legacy import TYPES as _TYPES
+from .frontend.numeric_limits import finfo, iinfo
+from .frontend.printing import set_printoptions
+from .frontend.promotion import (
+    broadcast_shapes, can_cast, get_default_dtype, promote_types, result_type, set_default_dtype,
+)  # fmt: skip
+from .frontend.random import (
+    Generator, bernoulli, default_generator, get_rng_state, initial_seed, manual_seed, multinomial, normal, rand,
+    rand_like, randint, randint_like, randn, randn_like, randperm, seed, set_rng_state,
+)  # fmt: skip
+from .frontend.size import Size
+from .frontend.tensor import Tensor
+from .ir.types import DType as dtype  # noqa: N813
+from .ir.types import (
+    bfloat16, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, uint8,
+)  # fmt: skip
+from .ir.types import bool_ as bool
+
+float, double, half = float32, float64, float16
+int, long, short = int32, int64, int16
+cfloat, cdouble = complex64, complex128
+from math import e, inf, nan, pi  # noqa: E402, F401
+
+newaxis = None
+__version__ = "2.13.0+graphtorch0.1"
+
+FloatTensor, DoubleTensor, HalfTensor = _TYPES["FloatTensor"], _TYPES["DoubleTensor"], _TYPES["HalfTensor"]
+BFloat16Tensor, BoolTensor, ByteTensor = _TYPES["BFloat16Tensor"], _TYPES["BoolTensor"], _TYPES["ByteTensor"]
+LongTensor, IntTensor, ShortTensor = _TYPES["LongTensor"], _TYPES["IntTensor"], _TYPES["ShortTensor"]
+CharTensor = _TYPES["CharTensor"]
+
+# rooms that load when first asked for: torch.nn, torch.optim, ...
+_ROOMS = frozenset(
+    "amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures hub ir jit"
+    " library linalg multiprocessing nn onnx ops optim overrides profiler quantization return_types serialization"
+    " sparse special testing types utils version".split()
+)
+# names that live in a room that loads when first asked for
+_LATER = {
+    "compile": "frontend.compile", "save": "serialization", "load": "serialization",
+    "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
+    "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
+    "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
+    "conv2d": "nn.functional", "conv3d": "nn.functional", "cosine_similarity": "nn.functional",
+    "batch_norm": "nn.functional", "group_norm": "nn.functional", "prelu": "nn.functional",
+    "selu": "nn.functional", "celu": "nn.functional", "threshold": "nn.functional",
+    "conv_transpose1d": "nn.functional", "conv_transpose2d": "nn.functional",
+    "pixel_shuffle": "nn.functional", "pairwise_distance": "nn.functional", "bilinear": "nn.functional",
+    "max_pool1d": "nn.functional", "max_pool2d": "nn.functional", "avg_pool1d": "nn.functional",
+    "inverse": "linalg", "det": "linalg", "logdet": "linalg", "slogdet": "linalg", "cholesky": "linalg",
+    "svd": "linalg", "qr": "linalg", "pinverse": "linalg", "matrix_exp": "linalg",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _ROOMS:
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    elif name in _LATER:
+        found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'torch' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, *_LATER})
+
+
+def is_tensor(obj: Any) -> Any:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> Any:
+    """Whether `obj` is a storage."""
+    return isinstance(obj, _methods.UntypedStorage)
+
+
+def is_floating_point(input: Tensor) -> Any:
+    """Whether the dtype is a floating-point one."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> Any:
+    """Whether the dtype is a complex one."""
+    return input.dtype.is_complex
+
+
+def typename(obj: Any) -> str:
+    """The name of a tensor's old type, or of any object's class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
+    """Accepted: every algorithm here is deterministic."""
+
+
+def are_deterministic_algorithms_enabled() -> Any:
+    """Always True."""
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted: float32 products are always computed in float32."""
+
+
+def get_float32_matmul_precision() -> str:
+    """Always "highest"."""
+    return "highest"
+
+
+def is_autocast_enabled(device_type: str | None = None) -> Any:
+    """Whether automatic mixed precision is on."""
+    return False
+
+
+Tensor.__module__ = __name__
