@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError
+from .host_call import BoundHostCall
 from .llvm import driver, entry
 from .llvm.driver import ARENA, CONTEXT, LAUNCH
 from .llvm.native import native
 from .memory import Copy
-from .program import Array, HostCall, Launch
+from .program import HostCall, Launch
 from .runtime import pool
 from .tables import Tables, address, aligned, fill, padded, words
 
@@ -86,12 +86,12 @@ class Context:
         for index, value in tables.constants.items():
             self.table[tables.slots[index]] = address(value)
         self.records = tables.records.copy() if profile else tables.records
-        self.host_nanoseconds: dict[int, int] = {}
+        self.host_nanoseconds: dict[int, int] | None = {} if profile else None
         self._rebase = np.array([*tables.rebase.items(), (0, 0)], np.int64)
         self._refused = self.refused  # one object each: the words point to them
         self._failed = self.failed
-        self._views: dict[Array, np.ndarray] = {}
-        self._views_base = 0
+        self._hosts: list[BoundHostCall | None] = []
+        self._hosts_base = 0
         code = native()
         self.words = words(CONTEXT.nbytes // 8).view(_Words)
         self.words.owner = self
@@ -157,63 +157,45 @@ class Context:
     def _call_segments(self, *arrays: Any) -> None:
         if self._bind(*arrays) is not None:
             return  # it was refused and is done
-        run = native().run
+        code, spent = native(), self.host_nanoseconds
         try:
+            base = int(self.words[CONTEXT.base // 8])
+            if base != self._hosts_base:
+                self._hosts = self._bound_hosts()
+                self._hosts_base = base
             for position, segment in enumerate(self.tables.segments):
-                if isinstance(segment, HostCall):
-                    began = time.perf_counter_ns()
-                    self._host(segment, arrays)
-                    taken = time.perf_counter_ns() - began
-                    self.host_nanoseconds[position] = self.host_nanoseconds.get(position, 0) + taken
-                else:
-                    failing = run(self.address, *segment)
+                host = self._hosts[position]
+                if host is None:
+                    first, last = segment  # type: ignore[misc]
+                    failing = code.run(self.address, first, last)
                     if failing >= 0:
                         self.words[CONTEXT.failing // 8] = failing
                         self.failed()
+                elif spent is None:
+                    host.run(arrays)
+                else:
+                    began = time.perf_counter_ns()
+                    host.run(arrays)
+                    spent[position] = spent.get(position, 0) + time.perf_counter_ns() - began
         finally:
-            native().unbind(self.address)
+            code.unbind(self.address)
 
-    def _host(self, step: HostCall, arrays: tuple[np.ndarray, ...]) -> None:
-        """Run an op's NumPy kernel and put its results where they belong."""
-        if step.op.numpy is None:
-            raise CompileError(f"{step.op.name} has neither a kernel nor a NumPy kernel")
-        arguments = [self._view(x, arrays) if isinstance(x, Array) else x for x in step.arguments]
-        try:
-            outcome = step.op.numpy(*arguments, **step.attrs)
-        except Exception as error:
-            for node in step.nodes:
-                error.add_note(f"in {node.name} = {step.op.name}(...) at {node.source}")
-            raise
-        results = outcome if isinstance(outcome, tuple) else (outcome,)
-        for array, value in zip(step.results, results, strict=True):
-            if array is None:
-                continue
-            if np.shape(value) != array.type.shape:
-                raise CompileError(
-                    f"the NumPy kernel of {step.op.name} returned shape {np.shape(value)},"
-                    f" the graph states {array.type}"
-                )
-            self._view(array, arrays)[...] = value
+    def _bound_hosts(self) -> list[BoundHostCall | None]:
+        """The host calls with the arena as it lies now; None for the other segments."""
 
-    def _view(self, array: Array, arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-        """An operand of a host call as an array."""
-        slot = self.tables.slots[array.buffer]
-        if slot < len(arrays):
-            return _seen(arrays[slot], array)
-        base = int(self.words[CONTEXT.base // 8])
-        if base != self._views_base:
-            self._views.clear()
-            self._views_base = base
-        view = self._views.get(array)
-        if view is None:
-            buffer = self.tables.program.buffers[array.buffer]
-            if array.buffer in self.tables.constants:
-                memory = self.tables.constants[array.buffer]
-            else:
-                offset = self.tables.rebase[slot]
-                memory = self.arena.memory[offset : offset + buffer.nbytes]
-            view = self._views[array] = _seen(memory, array)
-        return view
+        def memory(buffer: int) -> np.ndarray | int:
+            slot = self.tables.slots[buffer]
+            if slot < len(self.tables.types):
+                return slot
+            if buffer in self.tables.constants:
+                return self.tables.constants[buffer]
+            offset = self.tables.rebase[slot]
+            return self.arena.memory[offset : offset + self.tables.program.buffers[buffer].nbytes]
+
+        return [
+            BoundHostCall(s, memory) if isinstance(s, HostCall) else None
+            for s in self.tables.segments
+        ]
 
     # ---- time
 
@@ -221,20 +203,10 @@ class Context:
         """Every step with the nanoseconds spent in it so far."""
         for position, segment in enumerate(self.tables.segments):
             if isinstance(segment, HostCall):
-                yield segment, self.host_nanoseconds.get(position, 0)
+                yield segment, (self.host_nanoseconds or {}).get(position, 0)
             else:
                 for number in range(*segment):
                     yield (
                         self.tables.steps[number],
                         int(self.records[number, LAUNCH.nanoseconds // 8]),
                     )
-
-
-def _seen(memory: np.ndarray, array: Array) -> np.ndarray:
-    """Contiguous memory as the array that a host call wants to see."""
-    type = array.type
-    flat = memory.reshape(-1).view(type.dtype.numpy)
-    if array.strides is None:
-        return flat[array.offset : array.offset + type.numel].reshape(type.shape)
-    strides = tuple(s * type.dtype.itemsize for s in array.strides)
-    return np.lib.stride_tricks.as_strided(flat[array.offset :], type.shape, strides)
