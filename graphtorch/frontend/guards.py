@@ -43,6 +43,7 @@ _STDLIB = tuple(
 _SIMPLE = (int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType, slice)
 _IDENTITY = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType)
 _IMPURE_MODULES = {"time", "random", "_random", "secrets", "numpy.random", "datetime", "logging"}
+_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite"))
 _MISSING = object()
 _MAXIMUM_SNAPSHOT = 10_000
 
@@ -127,7 +128,7 @@ class ModuleState:
         self.module = module
         self.lists = [
             (k, v) for k, v in module.__dict__.items()
-            if isinstance(v, (list, dict, set, np.ndarray)) and not (k.startswith("_") and k in _MODULE_DICTS)
+            if isinstance(v, (list, dict, set, np.ndarray)) and k not in _MODULE_DICTS and k not in _MODULE_SKIP
         ]  # fmt: skip
         self.picture = self._take()
 
@@ -153,7 +154,10 @@ _MODULE_DICTS = (
     "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
     "_backward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs",
 )  # fmt: skip
-_MODULE_SKIP = {"_qualified_name", "forward", "_name", "_path"}
+_MODULE_SKIP = {  # nothing a forward reads, or watched by the epoch
+    "_forward_hooks_always_called", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
+    "_non_persistent_buffers_set", "_state_dict_hooks", "_state_dict_pre_hooks", "forward",
+}  # fmt: skip
 
 
 class Watcher:
@@ -201,6 +205,8 @@ class Watcher:
             name = os.path.basename(filename)
             if name == "random.py" or "logging" in filename:
                 self.tracer.leave(f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed")
+            return 1, None
+        if any(part in filename for part in _LIBRARIES):
             return 1, None
         return 2, Reads(code)
 
@@ -395,7 +401,7 @@ def module_epoch() -> int:
     """The number that every change of any module's structure or flags moves."""
     from ..nn import module
 
-    return module._Epoch.value
+    return module.Epoch.value
 
 
 class Checker:
@@ -525,17 +531,17 @@ class Checker:
             return
         from ..nn import module
 
-        epoch = module._Epoch
-        last = [epoch.value]
+        epoch = module.Epoch
+        seen = [epoch.value]
 
         def unchanged() -> bool:
             if not all(state.holds() for state in states):
                 return False
-            last[0] = epoch.value
+            seen[0] = epoch.value
             return True
 
-        self.names.update(epoch=epoch, last=last, unchanged=unchanged)
-        self.require("epoch.value == last[0] or unchanged()", f"{len(states)} modules as they were")
+        self.names.update(epoch=epoch, seen=seen, unchanged=unchanged)
+        self.require("epoch.value == seen[0] or unchanged()", f"{len(states)} modules as they were")
         loose = [(state.module, k, v) for state in states for k, v in state.lists]
         for owner, key, value in loose:
             self.names.setdefault("snapshot", snapshot)

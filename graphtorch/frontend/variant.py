@@ -460,8 +460,8 @@ class _Writer:
             return True
 
         names = self.checker.names
-        names.update(C=tensors, last=last, same=same, flags=flags, is_=operator.is_, arrays_last=last)
-        self.checker.require("all(map(is_, [c._array for c in C], arrays_last)) or same()", "captured tensors")
+        names.update(C=tensors, last=last, same=same, flags=flags, is_=operator.is_)
+        self.checker.require("all(map(is_, [c._array for c in C], last)) or same()", "captured tensors")
         self.checker.require("[c._requires_grad for c in C] == flags", "requires_grad of captured tensors")
 
     def _wrap_outputs(self, plan: _Outputs, lines: list[str]) -> None:
