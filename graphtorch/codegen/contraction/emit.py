@@ -305,6 +305,20 @@ class Function:
         self.label(end)
 
     @contextmanager
+    def until(self, variable: tuple[str, str], stop: Value) -> Iterator[str]:
+        """while variable < stop; the block moves the variable on."""
+        head, body, end = self._label_names("head", "body", "exit")
+        self.line(f"br label %{head}")
+        self.label(head)
+        value = self.get(variable)
+        condition = self.compare("slt", value, stop)
+        self.line(f"br i1 {condition}, label %{body}, label %{end}")
+        self.label(body)
+        yield value
+        self.line(f"br label %{head}")
+        self.label(end)
+
+    @contextmanager
     def repeat(
         self, start: Value, stop: Value, step: Value, carried: Sequence[tuple[str, Value]]
     ) -> Iterator[Repeat]:

@@ -32,39 +32,53 @@ DIRECT = "direct"  # read in place, not packed
 ABI = [("ptr", "buffers"), ("ptr", "params"), ("ptr", "scratch"), ("i64", "begin"), ("i64", "end")]
 
 # Parameters of the blocked kernel, in order; then OPERAND_PARAMS for a, b and every access.
-PARAMS = (
+PARAMS = tuple(
     "m n k mb nb kb sub m_blocks n_blocks batch1 batch2 "
-    "a_offset b_offset t_offset a_room panel_room t_panel t_row"
-).split()
+    "a_offset b_offset t_offset a_room panel_room t_panel t_row".split()
+)
 # Byte offset and strides: three batch indices, row, column.
 OPERAND_PARAMS = ("offset", "batch0", "batch1", "batch2", "row", "column")
 
 
-def param_index(operand: int, name: str, fixed: Sequence[str] = PARAMS) -> int:
-    """Position of an operand's parameter."""
-    return len(fixed) + operand * len(OPERAND_PARAMS) + OPERAND_PARAMS.index(name)
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of a kernel's parameters: `fixed` ones, then `operand` ones for every operand."""
+
+    fixed: tuple[str, ...]
+    operand: tuple[str, ...] = OPERAND_PARAMS
+
+    def index(self, operand: int, name: str) -> int:
+        """Position of an operand's parameter."""
+        return len(self.fixed) + operand * len(self.operand) + self.operand.index(name)
 
 
-def item_pointer(
-    f: Function, operand: int, batch: Sequence[Value], fixed: Sequence[str] = PARAMS
-) -> str:
-    """Pointer to element (batch, 0, 0) of an operand."""
+class Params:
+    """Reads parameters where they are used, so that they do not crowd the registers."""
 
-    def param(name: str) -> str:
-        return f.load("i64", f.at(f["params"], param_index(operand, name, fixed), 8), 8)
+    def __init__(self, f: Function, names: Names):
+        self.f, self.names = f, names
 
-    offset: Value = param("offset")
-    for i, index in enumerate(batch):
-        offset = f.add(offset, f.mul(index, param(f"batch{i}")))
-    return f.at(f.load("ptr", f.at(f["buffers"], operand, 8), 8), offset, 1)
+    def __getitem__(self, name: str) -> str:
+        return self._load(self.names.fixed.index(name))
+
+    def of(self, operand: int, name: str) -> str:
+        """An operand's parameter."""
+        return self._load(self.names.index(operand, name))
+
+    def _load(self, index: int) -> str:
+        return self.f.load("i64", self.f.at(self.f["params"], index, 8), 8)
+
+    def pointer(self, operand: int, batch: Sequence[Value]) -> str:
+        """Pointer to the operand's element of these batch indices, in row 0 and column 0."""
+        f = self.f
+        offset: Value = self.of(operand, "offset")
+        for i, index in enumerate(batch):
+            if index != 0:
+                offset = f.add(offset, f.mul(index, self.of(operand, f"batch{i}")))
+        return f.at(f.load("ptr", f.at(f["buffers"], operand, 8), 8), offset, 1)
 
 
-class _Params:
-    def __init__(self, f):
-        self.f = f
-
-    def __getitem__(self, name):
-        return self.f.load("i64", self.f.at(self.f["params"], PARAMS.index(name), 8), 8)
+NAMES = Names(PARAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +126,15 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
     plain = not kernel.epilogue.key and results[0].unit and results[0].dtype is tile.dtype
     epilogue = emit_epilogue(
         module, tile, kernel.epilogue, kernel.accesses,
-        [param_index(2 + i, "row") for i in range(len(kernel.accesses))],
+        [NAMES.index(2 + i, "row") for i in range(len(kernel.accesses))],
     )  # fmt: skip
     row_bytes = tile.columns * tile.size
 
     with module.function(symbol, ABI, internal=False) as f:
-        p = _Params(f)
-
-        def stride(operand: int, name: str) -> str:
-            return f.load("i64", f.at(f["params"], param_index(operand, name), 8), 8)
+        p = Params(f, NAMES)
 
         a_row, a_column, b_row, b_column = (
-            stride(0, "row"), stride(0, "column"), stride(1, "row"), stride(1, "column"),
+            p.of(0, "row"), p.of(0, "column"), p.of(1, "row"), p.of(1, "column"),
         )  # fmt: skip
         a_scratch = f.at(f["scratch"], p["a_offset"], 1)
         b_scratch = f.at(f["scratch"], p["b_offset"], 1)
@@ -145,10 +156,10 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                 f.rem(outer, p["batch1"]),
                 f.rem(batch, p["batch2"]),
             ]
-            a_item = f.at(item_pointer(f, 0, index), f.mul(m0, a_row), 1)
-            b_item = f.at(item_pointer(f, 1, index), f.mul(n0, b_column), 1)
+            a_item = f.at(p.pointer(0, index), f.mul(m0, a_row), 1)
+            b_item = f.at(p.pointer(1, index), f.mul(n0, b_column), 1)
             for i in range(len(kernel.accesses)):
-                f.store("ptr", item_pointer(f, 2 + i, index), f.at(bases, i, 8), 8)
+                f.store("ptr", p.pointer(2 + i, index), f.at(bases, i, 8), 8)
 
             with f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
                 k_count = f.min(p["kb"], f.sub(p["k"], k0))
@@ -209,7 +220,7 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                             finish = last
                             if plain:
                                 base = f.load("ptr", f.at(bases, 0, 8), 8)
-                                c_row = stride(2, "row")
+                                c_row = p.of(2, "row")
                                 c = f.at(base, f.mul(f.add(m0, i), c_row), 1)
                                 c = f.at(c, f.add(n0, j), tile.size)
                                 full = f.both(

@@ -2,8 +2,9 @@
 
 A is read through one pointer per row of the tile, one element broadcast at a time, elements of a row
 `a_step` bytes apart: one element where A is read in place (matrix rows, packed rows, pixels of an
-image; a missing row repeats a valid one), `rows` elements in packed panels [k][rows].  B is a panel of `columns` contiguous elements per k, `b_step`
-bytes apart (packed panels or the matrix itself).  All tiles are computed whole; edges are the
+image; a missing row repeats a valid one), `rows` elements in packed panels [k][rows].  B is a panel of `columns` contiguous elements per k,
+`b_step` bytes apart (packed panels, or the matrix itself), or at `b + offsets[k]` (windows of an
+image).  All tiles are computed whole; edges are the
 business of whoever stores the tile.
 
 The shape of the tile follows the registers: rows x vectors accumulators, the vectors of one B row
@@ -66,17 +67,19 @@ def register_tile(target: Target, dtype: DType) -> Tile:
     return Tile(8, 3 if target.vector_bits == 128 else 2, lanes, dtype, target.fma)
 
 
-def emit_micro_kernel(module: Module, tile: Tile, a_step: int) -> str:
+def emit_micro_kernel(module: Module, tile: Tile, a_step: int, scattered: bool = False) -> str:
     """Define `micro_<a_step>(rows, k, b, b_step, t, t_step, accumulate)` and return its name.
 
     rows: `tile.rows` pointers; k >= 0; b_step, t_step in bytes; t[rows, columns] is overwritten, or
-    added to if `accumulate` is not 0.
+    added to if `accumulate` is not 0.  `scattered`: the name is `micro_scattered`, and a pointer to the
+    offsets of B's rows, in bytes, takes the place of b_step.
     """
-    name = f"micro_{a_step}"
+    name = "micro_scattered" if scattered else f"micro_{a_step}"
     if name in module.emitted:
         return name
     parameters = [
-        ("ptr", "rows"), ("i64", "k"), ("ptr", "b"), ("i64", "b_step"), ("ptr", "t"), ("i64", "t_step"),
+        ("ptr", "rows"), ("i64", "k"), ("ptr", "b"),
+        ("ptr", "offsets") if scattered else ("i64", "b_step"), ("ptr", "t"), ("i64", "t_step"),
         ("i64", "accumulate"),
     ]  # fmt: skip
     with module.function(name, parameters, "noinline") as f:
@@ -90,9 +93,15 @@ def emit_micro_kernel(module: Module, tile: Tile, a_step: int) -> str:
         for start, stop, unroll in ((0, whole, UNROLL), (whole, length, 1)):
             with f.repeat(start, stop, unroll * a_step, carried) as loop:
                 b, *sums = loop.values
+                if scattered:
+                    offsets = f.at(f["offsets"], f.mul(f.div(loop.index, a_step), 8), 1)
                 for u in range(unroll):
+                    line = b
+                    if scattered:
+                        offset = f.load("i64", f.at(offsets, u, 8), 8)
+                        line = f.at(b, offset, 1)
                     panel = [
-                        f.load(tile.vector, f.at(b, v * tile.lanes, tile.size), tile.size)
+                        f.load(tile.vector, f.at(line, v * tile.lanes, tile.size), tile.size)
                         for v in range(tile.vectors)
                     ]
                     for i, row in enumerate(rows):
@@ -105,7 +114,8 @@ def emit_micro_kernel(module: Module, tile: Tile, a_step: int) -> str:
                             sums[at] = f.fma(
                                 tile.element, tile.lanes, a, panel[v], sums[at], tile.fused
                             )
-                    b = f.op("getelementptr i8, ptr", b, f"i64 {f['b_step']}")
+                    if not scattered:
+                        b = f.op("getelementptr i8, ptr", b, f"i64 {f['b_step']}")
                 loop.next([b, *sums])
             carried = [(type, value) for (type, _), value in zip(carried, loop.values, strict=True)]
         sums = [value for _, value in carried[1:]]

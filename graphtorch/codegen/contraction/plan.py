@@ -5,11 +5,16 @@ Everything here follows from sizes, layouts and the target, never from the numbe
 
 from __future__ import annotations
 
-from .describe import Contraction, Plan
 from ..llvm.target import Target
+from .describe import Contraction, Convolution, Plan
+from .plan_convolution import plan_convolution
 from .plan_matmul import plan_contraction
 
+Description = Contraction | Convolution
 
-def plan(thing: Contraction, target: Target) -> Plan:
-    """The launches that compute `thing` on `target`."""
+
+def plan(thing: Description, target: Target) -> Plan:
+    """The launches that compute `thing` on `target`; raises UnsupportedError if there are none."""
+    if isinstance(thing, Convolution):
+        return plan_convolution(thing, target)
     return plan_contraction(thing, target)

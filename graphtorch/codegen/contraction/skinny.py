@@ -18,7 +18,7 @@ from ..llvm.target import Target
 from .describe import Epilogue
 from .emit import Function, Module, Value
 from .epilogue import Access, emit_epilogue
-from .matmul import ABI, DIRECT, item_pointer, param_index
+from .matmul import ABI, DIRECT, Names, Params
 from .micro import Tile, register_tile
 from .pack import Source, emit_pack_a
 
@@ -26,7 +26,8 @@ STREAMS = 8
 COLUMNS = 4
 
 # Parameters, in order; then matmul.OPERAND_PARAMS for a, b and every access.
-PARAMS = "m n k nb n_blocks batch1 batch2 t_offset a_room".split()
+PARAMS = tuple("m n k nb n_blocks batch1 batch2 t_offset a_room".split())
+NAMES = Names(PARAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class SkinnyKernel:
         """LLVM text of a module that defines `symbol`."""
         module = Module(target)
         tile = register_tile(target, self.dtype)
-        rows = [param_index(2 + i, "row", PARAMS) for i in range(len(self.accesses))]
+        rows = [NAMES.index(2 + i, "row") for i in range(len(self.accesses))]
         epilogue = emit_epilogue(module, tile, self.epilogue, self.accesses, rows)
         pack = ""
         if self.a_kind != DIRECT:
@@ -71,44 +72,39 @@ class SkinnyKernel:
 
 
 def _emit_items(f: Function, tile: Tile, kernel: SkinnyKernel, epilogue: str, pack: str) -> None:
-    def param(name: str) -> str:
-        return f.load("i64", f.at(f["params"], PARAMS.index(name), 8), 8)
-
-    def stride(operand: int, name: str) -> str:
-        return f.load("i64", f.at(f["params"], param_index(operand, name, PARAMS), 8), 8)
-
+    p = Params(f, NAMES)
     bases = f.array("ptr", len(kernel.accesses), 8)
-    sums = f.at(f["scratch"], param("t_offset"), 1)
+    sums = f.at(f["scratch"], p["t_offset"], 1)
     with f.loop(f["begin"], f["end"]) as item:
-        batch = f.div(item, param("n_blocks"))
-        n0 = f.mul(f.sub(item, f.mul(batch, param("n_blocks"))), param("nb"))
-        n_count = f.min(param("nb"), f.sub(param("n"), n0))
-        outer = f.div(batch, param("batch2"))
+        batch = f.div(item, p["n_blocks"])
+        n0 = f.mul(f.sub(item, f.mul(batch, p["n_blocks"])), p["nb"])
+        n_count = f.min(p["nb"], f.sub(p["n"], n0))
+        outer = f.div(batch, p["batch2"])
         index: Sequence[Value] = (
-            f.div(outer, param("batch1")), f.rem(outer, param("batch1")), f.rem(batch, param("batch2")),
+            f.div(outer, p["batch1"]), f.rem(outer, p["batch1"]), f.rem(batch, p["batch2"]),
         )  # fmt: skip
-        a = item_pointer(f, 0, index, PARAMS)
-        b = f.at(item_pointer(f, 1, index, PARAMS), f.mul(n0, stride(1, "column")), 1)
+        a = p.pointer(0, index)
+        b = f.at(p.pointer(1, index), f.mul(n0, p.of(1, "column")), 1)
         for i in range(len(kernel.accesses)):
-            f.store("ptr", item_pointer(f, 2 + i, index, PARAMS), f.at(bases, i, 8), 8)
-        a_row, a_column = stride(0, "row"), stride(0, "column")
+            f.store("ptr", p.pointer(2 + i, index), f.at(bases, i, 8), 8)
+        a_row, a_column = p.of(0, "row"), p.of(0, "column")
         if pack:
             f.call(
-                pack, ("ptr", a), ("i64", a_row), ("i64", a_column), ("i64", param("m")),
-                ("i64", param("k")), ("ptr", f["scratch"]), ("i64", param("a_room")),
+                pack, ("ptr", a), ("i64", a_row), ("i64", a_column), ("i64", p["m"]),
+                ("i64", p["k"]), ("ptr", f["scratch"]), ("i64", p["a_room"]),
             )  # fmt: skip
-            a, a_row = f["scratch"], param("a_room")
-        step = f.mul(param("nb"), tile.size)
-        b_step = stride(1, "row" if kernel.algorithm == "stream" else "column")
-        with f.loop(0, param("m")) as i:
+            a, a_row = f["scratch"], p["a_room"]
+        step = f.mul(p["nb"], tile.size)
+        b_step = p.of(1, "row" if kernel.algorithm == "stream" else "column")
+        with f.loop(0, p["m"]) as i:
             f.call(
                 "sums", ("ptr", f.at(a, f.mul(i, a_row), 1)), ("i64", a_column), ("ptr", b),
-                ("i64", b_step), ("i64", param("k")), ("i64", n_count),
+                ("i64", b_step), ("i64", p["k"]), ("i64", n_count),
                 ("ptr", f.at(sums, f.mul(i, step), 1)),
             )  # fmt: skip
         with f.loop(0, n_count, tile.columns) as j:
             f.call(
-                epilogue, ("ptr", f.at(sums, j, tile.size)), ("i64", step), ("i64", param("m")),
+                epilogue, ("ptr", f.at(sums, j, tile.size)), ("i64", step), ("i64", p["m"]),
                 ("i64", 0), ("i64", f.min(f.sub(n_count, j), tile.columns)), ("i64", 0),
                 ("i64", f.add(n0, j)), ("ptr", bases), ("ptr", f["params"]),
             )  # fmt: skip
