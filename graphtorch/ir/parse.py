@@ -7,9 +7,7 @@ again and must equal those written.
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from typing import Any, NoReturn
 
 from ..errors import GraphtorchError
@@ -20,6 +18,8 @@ from .text import type_text
 from .types import BY_SHORT, DType, TensorType
 
 _SOURCE = re.compile(r"(?:(?P<file>.+?):(?P<line>\d+))?(?:(?:^| )in (?P<module>.+))?")
+_STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
+_COMMENT = re.compile(rf"(?:[^#'\"]|{_STRING})*(?P<comment>#.*)")
 _FACT = re.compile(r"#\s*(?P<name>\w+): (?P<value>.+)")
 
 
@@ -52,9 +52,9 @@ class _Reader:
     def __init__(self, text: str):
         self.lines = text.splitlines()
         self.comments = {
-            token.start[0]: token.string
-            for token in tokenize.generate_tokens(io.StringIO(text).readline)
-            if token.type == tokenize.COMMENT
+            number: match["comment"]
+            for number, line in enumerate(self.lines, 1)
+            if "#" in line and (match := _COMMENT.fullmatch(line))
         }
 
     def fail(self, where: ast.AST, what: str) -> NoReturn:

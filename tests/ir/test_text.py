@@ -167,3 +167,15 @@ def test_not_python():
         parse("import os")
     with pytest.raises(ParseError, match="does not return"):
         parse("def f(x: f32[3]):\n    pass".replace("pass", "y: f32[3] = ops.exp(x)"))
+
+
+def test_a_hash_in_a_string_is_no_comment():
+    text = """\
+# note: 'a # b: "c"'
+def f(x: f32[3]):
+    exp: f32[3] = ops.exp(x)  # it's "odd" #1.py:3
+    return exp"""
+    graph = parse(text)
+    assert graph.meta == {"note": 'a # b: "c"'}
+    assert graph.nodes[0].source == Source("it's \"odd\" #1.py", 3)
+    assert str(graph) == text
