@@ -19,7 +19,9 @@ from . import (
     contraction,
     convolution,
     creation,
+    host,
     index,
+    linalg,
     loss,
     normalization,
     optimizer,
@@ -28,6 +30,7 @@ from . import (
     random,
     reduction,
     regression_loss,
+    scan,
     softmax,
     view,
 )

@@ -31,12 +31,16 @@ CASES = [
     for op in ROWS
     for i, (inputs, attrs) in enumerate(op.samples())
 ]
-WITHOUT_SAMPLES = {"input", "pick", "test_fusion", "fusion", "constant"}
+SIZED_BY_VALUE = {op.name for op in OPS.values() if op.meta.get("sized_by_value")}
+WITHOUT_SAMPLES = {"input", "pick", "test_fusion", "fusion", "constant"} | SIZED_BY_VALUE
 
 # Only the first output has a derivative; the others are by-products.
 FIRST_OUTPUT_ONLY = {"scaled_dot_product_attention", "batch_norm"}
 # Half precision: integer positions, conditioning that 8 bits cannot carry, or state kept in float32.
 NOT_IN_HALF = {"argmax", "argmin", "erfinv", "binary_cross_entropy", "adam_step", "adamw_step"}
+NOT_IN_HALF |= {"inverse", "solve", "det", "slogdet", "cholesky", "qr", "eigh", "svd", "searchsorted"}
+# Symmetric matrices only: a step in an arbitrary direction leaves them.
+SYMMETRIC = {"cholesky", "eigh"}
 
 
 class Draws:
@@ -248,6 +252,8 @@ def test_derivatives(op, inputs, attrs, order):
         attrs = {"dtype": next(d for d in DTYPES if d.name == "float64")}
 
     def function(*xs):
+        if op.name in SYMMETRIC:
+            xs = tuple(0.5 * (x + ops.permute(x, dims=(0, 2, 1))) for x in xs)
         y = op(*xs, **attrs)
         return y[0] if op.name in FIRST_OUTPUT_ONLY else y
 
