@@ -29,6 +29,7 @@ from typing import Any
 from ...errors import CompileError
 from .target import Target
 
+FINAL = "; final\n"  # text that starts with this skips LLVM's middle end
 SPEED_LEVEL = 2  # of LLVM's middle end
 CODEGEN_LEVEL = 2  # of its instruction selection and scheduling
 
@@ -134,7 +135,13 @@ def _fault(text: str, error: str) -> str:
     return f"LLVM rejects the generated code: {error.strip()}\n{around}"
 
 
-def _optimise(module: Any, target: Target) -> None:
+def _optimise(module: Any, target: Target, text: str) -> None:
+    """Run the passes, unless the text's printer has already hoisted and shared all it could.
+
+    On loop kernels they take twice as long as the code generator and gain nothing measurable.
+    """
+    if text.startswith(FINAL):
+        return
     llvm = _llvm()
     with llvm.create_pipeline_tuning_options(SPEED_LEVEL) as options:
         options.loop_vectorization = False
@@ -164,21 +171,21 @@ def _emit(module: Any, target: Target, kind: int) -> bytes:
 def assemble(text: str, target: Target) -> bytes:
     """Return the object code of a module of LLVM text; raises CompileError."""
     with _module(text, target) as module:
-        _optimise(module, target)
+        _optimise(module, target, text)
         return _emit(module, target, 1)
 
 
 def optimised(text: str, target: Target) -> str:
     """Return the LLVM text after LLVM's optimisation."""
     with _module(text, target) as module:
-        _optimise(module, target)
+        _optimise(module, target, text)
         return str(module)
 
 
 def assembly(text: str, target: Target) -> str:
     """Return the assembler text that `assemble` encodes."""
     with _module(text, target) as module:
-        _optimise(module, target)
+        _optimise(module, target, text)
         return _emit(module, target, 0).decode()
 
 

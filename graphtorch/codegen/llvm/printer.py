@@ -30,6 +30,7 @@ from ..kernel import (
     Value,
     statements,
 )
+from .jit import FINAL
 from .printer_loops import Loops
 from .target import Target
 from .vector import Level, Lines, Text, Vec

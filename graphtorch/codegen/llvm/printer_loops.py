@@ -443,8 +443,11 @@ def _cost(loop: Loop) -> int:
 
 
 def _copies_for(loop: Loop) -> int:
+    """Vectors side by side: they hide latency, of memory in short bodies, of long chains in others."""
     cost = _cost(loop)
-    return 4 if cost <= 8 else 2 if cost <= 48 else 1
+    if cost <= 8:
+        return 4
+    return 2 if cost <= 40 or cost > 150 else 4
 
 
 def _lanes_for(loop: Loop, vector_bits: int) -> int:

@@ -40,7 +40,7 @@ def run(
 ) -> tuple[int, int]:
     """Run the machine code over all work items, in `splits` ranges, last range first."""
     machine = target(name)
-    library = jit.compile([kernel.llvm("kernel", machine)], ["kernel"], machine)
+    library = jit.load([jit.assemble(kernel.llvm("kernel", machine), machine)], ["kernel"])
     function = SIGNATURE(library["kernel"])
     status = np.zeros(2, np.int64)
     held = [*arrays, status] if kernel.can_fail else list(arrays)
