@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import CompileError
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
+from ..ir.op import OPS
 from ..ir.passes.fuse_cores import (
     CONTRACTIONS,
     CREATIONS,
@@ -103,9 +104,10 @@ class Lowering:
             self.builder.buffers[index] = replace(buffer, type=tensor(node))
             self.returned.add(index)
             return index
-        del self.buffers[node]
-        self.loops(node, _alone(node))
-        return self.buffers[node]
+        same = Node(node.name, OPS["reshape"], (node,), {"shape": node.shape}, node.type, node.source)
+        self.loops(same, _alone(same))
+        self.returned.add(self.buffers[same])
+        return self.buffers[same]
 
     def view_of(self, node: Node) -> tuple[Node, Access]:
         """The dense value a node shows, and how."""

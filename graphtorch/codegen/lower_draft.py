@@ -184,7 +184,7 @@ class Draft:
             max(1, GRAIN // max(elements_per_item, 1)),
             work_estimate(nbytes=nbytes, flops=flops),
             inplace_pairs(kernel),
-            tuple(self.failures),
+            tuple(self.failures) if kernel.can_fail else (),
         )
 
     def store(self, node: Node, index: Index, value: Operand) -> None:

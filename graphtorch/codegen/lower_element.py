@@ -19,14 +19,15 @@ from ..errors import UnsupportedError
 from ..ir.graph import Node
 from ..ir.passes.fuse_cores import REDUCTIONS
 from ..ir.passes.fuse_index import VIEWS
-from ..ir.types import DType, bool_, contiguous_strides, int64
+from ..ir.types import DType, bool_, int64
 from .kernel import Buffer, Const, Guard, Index, Indirect, Operand, Value, compute_dtype
 from .kernel_builder import KernelBuilder, LoopBuilder, Weak
-from .lower_position import Cutter, Digit, Dynamic, Position, address, joined
+from .lower_position import Cutter, Digit, Dynamic, Position, address, flat, joined
 from .program import Failure
 
 Conditions = tuple[tuple[Guard, ...], Value | None]  # what must hold for an element to exist
 ALWAYS: Conditions = ((), None)
+Bound = tuple[Digit, int | None, int | None]  # lower <= digit < upper
 Key = tuple[Node, Position, Conditions]
 
 
@@ -101,7 +102,7 @@ class Elements:
         """The node's element at a position; where the conditions fail, any value."""
         key = (node, position, conditions)
         self.seen.add(key)
-        for depth, scope in enumerate(self.scopes):
+        for scope in self.scopes:
             found = scope.get(key)
             if found is not None:
                 return found
@@ -134,7 +135,7 @@ class Elements:
     ) -> Operand:
         """An element of one of the body's inputs."""
         buffer = self.buffers[node]
-        index, indirect = address(position, contiguous_strides(node.shape))
+        index, indirect = address(position)
         if not indirect and conditions == ALWAYS and (node, index) in self.staged:
             return self.staged[node, index]()
         guards, when = conditions
@@ -179,9 +180,7 @@ class Elements:
             raise AssertionError(f"{node!r} is read before its loop has run")
         if node.op.name in ("argmax", "argmin"):
             return Const(0, int64)
-        rest = iter(position)
-        full = tuple(() if d in dims else next(rest) for d in range(operand.ndim))
-        value = self.value(operand, full, conditions)
+        value = self.value(operand, position, conditions)
         if node.dtype is bool_ and value.dtype is not bool_:
             return self._emit(
                 self._depth_of(value),
@@ -197,7 +196,7 @@ class Elements:
 
     def _iota(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         start, step = node.attrs["start"], node.attrs["step"]
-        digit = joined(position[0], node.shape[0])
+        digit = joined(position, node.shape[0])
         dtype = compute_dtype(node.dtype)
 
         def make() -> Any:
@@ -221,49 +220,53 @@ class Elements:
         return self.failures.index(failure) + 1
 
     def _looked_up(
-        self, node: Node, position: Position, conditions: Conditions, dim: int, size: int
-    ) -> Digit:
-        """The digit that an index tensor's element stands for."""
-        value = self.value(node, position, conditions)
+        self, x: Node, index: Node, position: Position, conditions: Conditions, dim: int
+    ) -> Position:
+        """The digits along `dim` of x that an index tensor's element stands for."""
+        value, size = self.value(index, position, conditions), x.shape[dim]
         if isinstance(value, Const):
-            value = self._emit(0, lambda: self.builder.position(Index.of(int(value.value))))
-        if isinstance(value, Const):  # an index that is known here needs no check if it fits
-            if 0 <= int(value.value) < size:
-                return Digit(size, Index.of(int(value.value)))
-            raise IndexError(Failure(dim, size).message(int(value.value)))
-        return Digit(size, Index(), (Dynamic(value, 1, size, self._failure(dim, size)),))
+            self._check(value, conditions, dim, size)
+            return (Digit(size, Index.of(int(value.value))),) if size != 1 else ()
+        if size == 1 or not _always_loads(x):
+            self._check(value, conditions, dim, size)
+        if size == 1:
+            return ()
+        return (Digit(size, Index(), (Dynamic(value, 1, size, self._failure(dim, size)),)),)
 
     def _take(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         x, index = node.operands
         dim = node.attrs["dim"]
-        looked = self._looked_up(
-            index, position[dim : dim + index.ndim], conditions, dim, x.shape[dim]
-        )
-        place = (*position[:dim], (looked,), *position[dim + index.ndim :])
+        dims = self.cutter.dims(position, node.shape)
+        where = flat(dims[dim : dim + index.ndim])
+        looked = self._looked_up(x, index, where, conditions, dim)
+        place = flat((*dims[:dim], looked, *dims[dim + index.ndim :]))
         return self.value(x, place, conditions)
 
     def _gather(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         x, index = node.operands
         dim = node.attrs["dim"]
-        looked = self._looked_up(index, position, conditions, dim, x.shape[dim])
-        place = tuple(
-            (looked,) if d == dim else position[d] if n == m else (joined(position[d], m),)
-            for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True))
-        )
-        return self.value(x, place, conditions)
+        looked = self._looked_up(x, index, position, conditions, dim)
+        dims = self.cutter.dims(position, node.shape)
+        for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)):
+            if d == dim:
+                dims[d] = looked
+            elif n != m:
+                dims[d] = (joined(dims[d], n).shifted(0, m),)
+        return self.value(x, flat(dims), conditions)
 
     def _index(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         x, *indices = node.operands
-        dims = node.attrs["dims"]
-        adjacent = list(dims) == list(range(dims[0], dims[-1] + 1))
-        start, width = dims[0] if adjacent else 0, indices[0].ndim
-        where = position[start : start + width]
-        rest = iter((*position[:start], *position[start + width :]))
+        indexed = node.attrs["dims"]
+        adjacent = list(indexed) == list(range(indexed[0], indexed[-1] + 1))
+        start, width = indexed[0] if adjacent else 0, indices[0].ndim
+        dims = self.cutter.dims(position, node.shape)
+        where = flat(dims[start : start + width])
+        rest = iter((*dims[:start], *dims[start + width :]))
         looked = {
-            d: self._looked_up(i, where, conditions, d, x.shape[d])
-            for d, i in zip(dims, indices, strict=True)
+            d: self._looked_up(x, i, where, conditions, d)
+            for d, i in zip(indexed, indices, strict=True)
         }
-        place = tuple((looked[d],) if d in looked else next(rest) for d in range(x.ndim))
+        place = flat(looked[d] if d in looked else next(rest) for d in range(x.ndim))
         return self.value(x, place, conditions)
 
     def _scatter(self, node: Node, position: Position, conditions: Conditions) -> Operand:
@@ -279,10 +282,11 @@ class Elements:
         """A scatter that writes one element of every row (see `fuse_cores.writes_one`)."""
         x, index, v = node.operands
         dim = node.attrs["dim"]
-        row = (*position[:dim], (), *position[dim + 1 :])
+        dims = self.cutter.dims(position, node.shape)
+        row = flat((*dims[:dim], *dims[dim + 1 :]))
         chosen = self.value(index, row, conditions)
         self._check(chosen, conditions, dim, x.shape[dim])
-        place = joined(position[dim], x.shape[dim])
+        place = joined(dims[dim], x.shape[dim])
         here: Value = self._emit(
             self._depth_of(place.index, *(d.value for d in place.dynamic), chosen),
             lambda: self.builder.equal(
@@ -314,8 +318,10 @@ class Elements:
     def _pad(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         (x,) = node.operands
         low, value = node.attrs["low"], node.attrs.get("value", 0)
-        bounds, place = [], []
-        for dim, n, before, size in zip(position, node.shape, low, x.shape, strict=True):
+        bounds: list[Bound] = []
+        place: list[Position] = []
+        dims = self.cutter.dims(position, node.shape)
+        for dim, n, before, size in zip(dims, node.shape, low, x.shape, strict=True):
             if n == size:
                 place.append(dim)
                 continue
@@ -323,16 +329,17 @@ class Elements:
             bounds.append((digit, 0, size))
             place.append((digit,) if size != 1 else ())
         return self._within(
-            x, tuple(place), conditions, bounds, lambda: self.builder.const(value, node.dtype)
+            x, flat(place), conditions, bounds, lambda: self.builder.const(value, node.dtype)
         )
 
     def _slice_update(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         x, v = node.operands
         starts, steps = node.attrs["starts"], node.attrs["steps"]
-        bounds, place, extra = [], [], []
-        for dim, n, start, step, size in zip(
-            position, node.shape, starts, steps, v.shape, strict=True
-        ):
+        bounds: list[Bound] = []
+        place: list[Position] = []
+        extra: list[Value] = []
+        dims = self.cutter.dims(position, node.shape)
+        for dim, n, start, step, size in zip(dims, node.shape, starts, steps, v.shape, strict=True):
             if n == size:
                 place.append(dim)
                 continue
@@ -343,12 +350,13 @@ class Elements:
             bounds.append((digit, 0, size))
             place.append(((Digit(size, digit.index, digit.dynamic)),) if size != 1 else ())
         return self._within(
-            v, tuple(place), conditions, bounds, lambda: self.value(x, position, conditions), extra
+            v, flat(place), conditions, bounds, lambda: self.value(x, position, conditions), extra
         )
 
     def _concat(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         dim = node.attrs["dim"]
         n = node.shape[dim]
+        dims = self.cutter.dims(position, node.shape)
         pieces = []
         start = 0
         for x in node.operands:
@@ -361,8 +369,8 @@ class Elements:
         def piece(k: int) -> Operand:
             x, start = pieces[k]
             size = x.shape[dim]
-            digit = joined(position[dim], n).shifted(-start, size)
-            place = (*position[:dim], (digit,) if size != 1 else (), *position[dim + 1 :])
+            digit = joined(dims[dim], n).shifted(-start, size)
+            place = flat((*dims[:dim], (digit,) if size != 1 else (), *dims[dim + 1 :]))
             lower = None if k == 0 else 0
             upper = None if k == len(pieces) - 1 else size
             if k == len(pieces) - 1:
@@ -393,7 +401,7 @@ class Elements:
 
     def _guarded(
         self, x: Node, place: Position, conditions: Conditions,
-        bounds: list[tuple[Digit, int | None, int | None]], extra: list[Value] | None = None, fill: Any = None,
+        bounds: list[Bound], extra: list[Value] | None = None, fill: Any = None,
     ) -> Operand:  # fmt: skip
         """The element of x where all bounds hold; elsewhere `fill` (inputs only) or any value."""
         guards, when = list(conditions[0]), conditions[1]
@@ -413,7 +421,7 @@ class Elements:
 
     def _within(
         self, x: Node, place: Position, conditions: Conditions,
-        bounds: list[tuple[Digit, int | None, int | None]], otherwise: Callable[[], Operand],
+        bounds: list[Bound], otherwise: Callable[[], Operand],
         extra: list[Value] | None = None,
     ) -> Operand:  # fmt: skip
         """The element of x where all bounds hold, else another one."""
@@ -427,7 +435,7 @@ class Elements:
         return self._choose(bounds, extra or [], inside, otherwise())
 
     def _choose(
-        self, bounds: list[tuple[Digit, int | None, int | None]], extra: list[Value],
+        self, bounds: list[Bound], extra: list[Value],
         inside: Operand, otherwise: Operand,
     ) -> Operand:  # fmt: skip
         condition: Value | None = None
@@ -464,3 +472,10 @@ class Elements:
         depth = self._depth_of(digit.index, *(d.value for d in digit.dynamic))
         inside: Value = self._emit(depth, make)
         return inside
+
+
+def _always_loads(node: Node) -> bool:
+    """Whether an element is loaded from an address in which all dimensions take part."""
+    while node.op.name in ("reshape", "permute", "slice", "flip"):
+        node = node.operands[0]
+    return node.op.kind == "input"

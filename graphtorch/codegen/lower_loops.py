@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
-from ..ir.types import contiguous_strides
 from .kernel import Buffer, Operand
 from .lower_draft import Draft, Partial, Piece, op_cost
 from .lower_map import lower_map
@@ -104,10 +103,9 @@ def _finish_size(body: Graph, left: list[Left], outputs: list[Node]) -> Piece:
 def _adder(draft: Draft, left: Left, buffer: Buffer, count: str) -> Callable[[Position], Operand]:
     """Emits the loop over the partial results of one element."""
     size = numel(left.reduction)
-    strides = contiguous_strides(left.reduction.shape)
 
     def add(position: Position) -> Operand:
-        index, indirect = address(position, strides)
+        index, indirect = address(position)
         kind = "serial" if draft.elements.depth else "vector"
         with draft.elements.loop("part", count, kind) as loop:
             part = draft.builder.load(buffer, loop.index * size + index, indirect=indirect)

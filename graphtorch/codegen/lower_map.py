@@ -103,7 +103,7 @@ def _results(facts: Facts, draft: Draft) -> None:
     """Compute all results at the axes' position, then store them."""
     made: list[tuple[Node, Operand]] = []
     for node in draft.outputs:
-        position = facts.full_position(node, draft.where, draft.cutter)
+        position = facts.full_position(draft.where)
         made.append((node, draft.elements.value(node, position)))
     index = linear(facts.axes, False, draft.where)
     for node, value in made:

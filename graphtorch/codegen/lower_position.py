@@ -1,16 +1,18 @@
 """Positions: which element of a value is meant, in terms of loop axes.
 
-A position has digits per dimension, major to minor; a dimension of size 12 that two loops walk is
+A position is a list of digits in row-major order, major to minor.  An element of f32[12, 5] whose
+rows two loops walk is at
 
-    (Digit(3, i), Digit(4, j))          element 4 i + j of the dimension, i < 3, j < 4
+    (Digit(3, i), Digit(4, j), Digit(5, k))         element 20 i + 5 j + k, i < 3, j < 4, k < 5
 
-so that a reshape only regroups digits, and an address is the sum of digits times strides.  `behind`
-takes the position of a view's element to the position of the operand's element it shows, the other
-way round than `ir.passes.fuse_index`, because here the loops walk the results.
+so that a reshape changes nothing, and the address is the number the digits stand for.  `Cutter.dims`
+groups the digits by dimension where an op asks for dimensions.  `behind` takes the position of a
+view's element to the position of the operand's element it shows, the other way round than
+`ir.passes.fuse_index`, because here the loops walk the results.
 
-Where a reshape cuts a digit in two, the loop that makes it has to be cut: `CutAxis` says where, and
-lowering starts again with finer axes.  Where that does not help (a digit with an offset, an uneven
-cut), the position is computed with integer division instead: slow, and always right.
+Where a dimension ends inside a digit, the loop that makes the digit has to be cut: `CutAxis` says
+where, and lowering starts again with finer axes.  Where that does not help (a digit with an offset,
+an uneven cut), the digit is computed with integer division instead: slow, and always right.
 """
 
 from __future__ import annotations
@@ -62,8 +64,7 @@ class Digit:
         return Digit(extent, self.index + by, self.dynamic)
 
 
-Dimension = tuple[Digit, ...]
-Position = tuple[Dimension, ...]
+Position = tuple[Digit, ...]
 
 
 def joined(digits: Iterable[Digit], extent: int) -> Digit:
@@ -76,20 +77,18 @@ def joined(digits: Iterable[Digit], extent: int) -> Digit:
     return Digit(extent, index, dynamic)
 
 
-def address(position: Position, strides: Sequence[int]) -> tuple[Index, tuple[Indirect, ...]]:
-    """Where an element lies in a buffer with the given strides."""
-    index = Index()
-    indirect: list[Indirect] = []
-    for digits, stride in zip(position, strides, strict=True):
-        step = stride
-        for digit in reversed(digits):
-            index = index + digit.index * step
-            indirect += (
-                Indirect(d.value, Index.of(d.coefficient * step), d.size, d.code)
-                for d in digit.dynamic
-            )
-            step *= digit.extent
-    return index, tuple(indirect)
+def flat(dims: Iterable[Position]) -> Position:
+    """The position whose digits per dimension are given."""
+    return tuple(digit for dim in dims for digit in dim)
+
+
+def address(position: Position) -> tuple[Index, tuple[Indirect, ...]]:
+    """Where an element lies in a dense buffer."""
+    digit = joined(position, 1)
+    indirect = (
+        Indirect(d.value, Index.of(d.coefficient), d.size, d.code) for d in digit.dynamic
+    )
+    return digit.index, tuple(indirect)
 
 
 @dataclass(slots=True)
@@ -99,13 +98,10 @@ class Cutter:
     builder: KernelBuilder
     axes: dict[str, int] = field(default_factory=dict)  # extents of the axes that may be cut
 
-    def regroup(self, digits: Sequence[Digit], shape: Sequence[int]) -> Position:
-        """The digits of a row-major order, cut into the dimensions of a shape."""
-        if len(shape) == 1 and digits and math.prod(d.extent for d in digits) == shape[0]:
-            return (tuple(d for d in digits if d.extent != 1),)
-        rest = [d for d in digits if d.extent != 1]
-        whole = list(rest)
-        dims: list[Dimension] = []
+    def dims(self, position: Position, shape: Sequence[int]) -> list[Position]:
+        """The digits of every dimension of a shape."""
+        rest = list(position)
+        dims: list[Position] = []
         for size in reversed(shape):
             taken: list[Digit] = []
             while size > 1:
@@ -119,9 +115,9 @@ class Cutter:
                     rest.append(major)
                     size = 1
                 else:
-                    return self._divided(whole, shape)
+                    return self._divided(position, shape)
             dims.append(tuple(reversed(taken)))
-        return tuple(reversed(dims))
+        return dims[::-1]
 
     def _cut(self, digit: Digit, inner: int) -> tuple[Digit, Digit]:
         """A digit as two, the minor one below `inner`."""
@@ -136,11 +132,11 @@ class Cutter:
         minor = self.builder.sub(value, self.builder.mul(major, self.builder.const(inner, int64)))
         return self._number(major, outer), self._number(minor, inner)
 
-    def _divided(self, digits: Sequence[Digit], shape: Sequence[int]) -> Position:
-        """The same as `regroup` by integer division."""
+    def _divided(self, digits: Position, shape: Sequence[int]) -> list[Position]:
+        """The same as `dims` by integer division."""
         total = math.prod(shape)
         rest: Digit = joined(digits, total)
-        dims: list[Dimension] = []
+        dims: list[Position] = []
         for size in reversed(shape):
             if size == 1:
                 dims.append(())
@@ -156,7 +152,7 @@ class Cutter:
             dims.append((self._number(minor, size),))
             rest = self._number(major, rest.extent // size)
         dims += [()] * (len(shape) - len(dims))
-        return tuple(reversed(dims))
+        return dims[::-1]
 
     def _number(self, value: object, extent: int) -> Digit:
         if not isinstance(value, Value):
@@ -177,70 +173,61 @@ class Cutter:
     def behind(self, view: Node, position: Position) -> Position:
         """The operand's element that the view's element at `position` shows."""
         operand, attrs = view.operands[0], view.attrs
-        match view.op.name:
-            case "stop_gradient":
-                return position
-            case "reshape":
-                return self.regroup([d for dim in position for d in dim], operand.shape)
+        name = view.op.name
+        if name in ("reshape", "stop_gradient"):
+            return position
+        dims = self.dims(position, view.shape)
+        match name:
             case "permute":
-                back: list[Dimension] = [()] * operand.ndim
+                back: list[Position] = [()] * operand.ndim
                 for place, dim in enumerate(attrs["dims"]):
-                    back[dim] = position[place]
-                return tuple(back)
+                    back[dim] = dims[place]
+                return flat(back)
             case "expand":
-                lead = len(position) - operand.ndim
-                return tuple(
-                    dim if size != 1 else ()
-                    for dim, size in zip(position[lead:], operand.shape, strict=True)
-                )
+                lead = len(dims) - operand.ndim
+                pairs = zip(dims[lead:], operand.shape, strict=True)
+                return flat(dim if size != 1 else () for dim, size in pairs)
             case "flip":
-                return tuple(
-                    self._affine(dim, size, -1, size - 1, size) if d in attrs["dims"] else dim
-                    for d, (dim, size) in enumerate(zip(position, operand.shape, strict=True))
+                return flat(
+                    _affine(dim, size, -1, size - 1, size) if d in attrs["dims"] else dim
+                    for d, (dim, size) in enumerate(zip(dims, operand.shape, strict=True))
                 )
             case "slice":
-                return tuple(
-                    self._affine(dim, n, step, start, size)
-                    for dim, n, start, step, size in zip(
-                        position,
-                        view.shape,
-                        attrs["starts"],
-                        attrs["steps"],
-                        operand.shape,
-                        strict=True,
-                    )
+                bounds = zip(attrs["starts"], attrs["steps"], operand.shape, strict=True)
+                return flat(
+                    _affine(dim, n, step, start, size)
+                    for dim, n, (start, step, size) in zip(dims, view.shape, bounds, strict=True)
                 )
             case "windows":
-                return self._windows(view, operand, position)
+                return self._windows(view, operand, dims)
             case "diagonal":
-                return self._diagonal(view, operand, position)
-        raise AssertionError(f"{view.op.name} is no view")
+                return self._diagonal(view, operand, dims)
+        raise AssertionError(f"{name} is no view")
 
-    def _affine(self, dim: Dimension, n: int, step: int, start: int, size: int) -> Dimension:
-        """Element start + step * i of a dimension of `size`, i the number `dim` below n."""
-        if step == 1 and start == 0 and n == size:
-            return dim
-        scaled = joined(dim, n) * step
-        return (scaled.shifted(start, size),) if size != 1 else ()
-
-    def _windows(self, view: Node, operand: Node, position: Position) -> Position:
-        dims, strides = view.attrs["dims"], view.attrs["strides"]
-        back = list(position[: operand.ndim])
-        inside = position[operand.ndim :]
-        for d, stride, dim in zip(dims, strides, inside, strict=True):
-            base = joined(back[d], view.shape[d]) * stride
-            offset = joined(dim, operand.shape[d])
+    def _windows(self, view: Node, operand: Node, dims: list[Position]) -> Position:
+        back = dims[: operand.ndim]
+        inside = dims[operand.ndim :]
+        for d, stride, dim in zip(view.attrs["dims"], view.attrs["strides"], inside, strict=True):
             size = operand.shape[d]
+            base, offset = joined(back[d], size) * stride, joined(dim, size)
             both = Digit(size, base.index + offset.index, (*base.dynamic, *offset.dynamic))
             back[d] = (both,) if size != 1 else ()
-        return tuple(back)
+        return flat(back)
 
-    def _diagonal(self, view: Node, operand: Node, position: Position) -> Position:
+    def _diagonal(self, view: Node, operand: Node, dims: list[Position]) -> Position:
         offset, one, two = view.attrs["offset"], view.attrs["dim1"], view.attrs["dim2"]
-        along = joined(position[-1], view.shape[-1])
-        rest = iter(position[:-1])
+        along = joined(dims[-1], view.shape[-1])
+        rest = iter(dims[:-1])
         starts = {one: max(-offset, 0), two: max(offset, 0)}
-        return tuple(
-            (along.shifted(starts[d], size),) if d in starts else next(rest)
+        return flat(
+            () if size == 1 else (along.shifted(starts[d], size),) if d in starts else next(rest)
             for d, size in enumerate(operand.shape)
         )
+
+
+def _affine(dim: Position, n: int, step: int, start: int, size: int) -> Position:
+    """Element start + step * i of a dimension of `size`, i the number `dim` below n."""
+    if step == 1 and start == 0 and n == size:
+        return dim
+    scaled = joined(dim, n) * step
+    return (scaled.shifted(start, size),) if size != 1 else ()

@@ -154,11 +154,11 @@ class Rounds:
         values = {}
         for node in (*reductions, *seconds):
             operand = operand_of(node)
-            place = facts.full_position(operand, draft.where, draft.cutter)
+            place = facts.full_position(draft.where)
             values[node] = reduced_value(draft, node, elements.value(operand, place))
         stored = []
         for node in outputs:
-            place = facts.full_position(node, draft.where, draft.cutter)
+            place = facts.full_position(draft.where)
             stored.append((node, elements.value(node, place)))
         elements.row_place = None
         index = linear(facts.axes, False, draft.where)
@@ -198,7 +198,7 @@ def whole_loop(draft: Draft, axis: Axis, kind: str) -> Iterator[LoopBuilder]:
 
 def know_result(facts: Facts, draft: Draft, node: Node, value: Operand) -> None:
     """A reduction's result is known at the row's position."""
-    draft.elements.know(node, facts.position(node, draft.where, draft.cutter), value)
+    draft.elements.know(node, facts.position(node, draft.where), value)
 
 
 def store_kept(facts: Facts, draft: Draft) -> None:
@@ -206,7 +206,7 @@ def store_kept(facts: Facts, draft: Draft) -> None:
     made = []
     for node in draft.outputs:
         if facts.place[node] == KEPT:
-            place = facts.position(node, draft.where, draft.cutter)
+            place = facts.position(node, draft.where)
             made.append((node, draft.elements.value(node, place)))
     for node, value in made:
         draft.store(node, linear(facts.axes, True, draft.where), value)
@@ -264,7 +264,7 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
         for node in facts.seconds:
             operand = operand_of(node)
             if facts.place[operand] == KEPT:
-                place = facts.position(operand, draft.where, draft.cutter)
+                place = facts.position(operand, draft.where)
                 totals[node] = reduced_value(draft, node, draft.elements.value(operand, place))
         finals = {n: loop.reduce(COMBINES[n.op.name], v, n.name) for n, v in totals.items()}
     for node, value in finals.items():
@@ -371,12 +371,12 @@ def _add_rows(facts: Facts, draft: Draft, sums: dict[Node, Buffer], inside: list
     values = {}
     for node in facts.reductions:
         operand = operand_of(node)
-        place = facts.full_position(operand, draft.where, draft.cutter)
+        place = facts.full_position(draft.where)
         values[node] = reduced_value(draft, node, draft.elements.value(operand, place))
     stored = []
     for node in draft.outputs:
         if facts.place[node] == FULL:
-            place = facts.full_position(node, draft.where, draft.cutter)
+            place = facts.full_position(draft.where)
             stored.append((node, draft.elements.value(node, place)))
     for node, value in stored:
         draft.store(node, linear(facts.axes, False, draft.where), value)

@@ -76,25 +76,22 @@ class Facts:
         wanted += [self.round[n] for n in self.body.outputs if self.place[n] == FULL]
         return max(wanted, default=0) + 1
 
-    def position(self, node: Node, where: dict[str, Index], cutter: Cutter) -> Position:
+    def position(self, node: Node, where: dict[str, Index]) -> Position:
         """The node's element in its own place, axes being where `where` says."""
-        return position_on(self.axes, self.place[node] != FULL, node.shape, where, cutter)
+        return position_on(self.axes, self.place[node] != FULL, where)
 
-    def full_position(self, node: Node, where: dict[str, Index], cutter: Cutter) -> Position:
-        """The element of a node that is walked over the whole space."""
-        return position_on(self.axes, False, node.shape, where, cutter)
+    def full_position(self, where: dict[str, Index]) -> Position:
+        """The element of a value that is walked over the whole space."""
+        return position_on(self.axes, False, where)
 
 
-def position_on(
-    axes: list[Axis],
-    kept_only: bool,
-    shape: tuple[int, ...],
-    where: dict[str, Index],
-    cutter: Cutter,
-) -> Position:
-    """The element of a value of the given shape that the axes point at."""
-    digits = [Digit(a.extent, where[a.name]) for a in axes if not (kept_only and a.reduced)]
-    return cutter.regroup(digits, shape)
+def position_on(axes: list[Axis], kept_only: bool, where: dict[str, Index]) -> Position:
+    """The element of a value that the axes point at."""
+    return tuple(
+        Digit(a.extent, where[a.name])
+        for a in axes
+        if not (kept_only and a.reduced) and a.extent != 1
+    )
 
 
 def is_reduction(node: Node) -> bool:
@@ -216,11 +213,11 @@ def _walk(facts: Facts) -> list[Access]:
     stores = []
     for node in (*facts.reductions, *facts.seconds):
         operand = operand_of(node)
-        place = facts.position if node in facts.seconds else facts.full_position
-        elements.value(operand, place(operand, where, cutter))
+        kept = node in facts.seconds and facts.place[operand] == KEPT
+        elements.value(operand, position_on(facts.axes, kept, where))
     for node in facts.body.outputs:
         if facts.place[node] != TAIL:
-            position = facts.position(node, where, cutter)
+            position = facts.position(node, where)
             elements.value(node, position)
             stores.append(Access(node, _linear(facts, node, where), True, store=True))
     loads = [

@@ -31,6 +31,7 @@ MAX_MEMBERS = 200  # of a group: one kernel's compile time grows faster than its
 MAX_SOURCES = 40  # values a group reads
 LONG_ROW = 1 << 16  # elements; a longer row is reduced by several work items
 FEW_ROWS = 16  # too few to keep all threads busy
+JOINABLE = frozenset(("sum", "prod", "amax", "amin", "any", "all"))
 CHEAP = 4  # operations per element that may be repeated rather than stored
 
 
@@ -42,8 +43,9 @@ class Group:
     full: int
     runs: Runs | None = None
     contraction: int | None = None  # the core whose epilogue the other members are
-    opaque: bool = False
+    opaque: bool = False  # no loop at all
     second: bool = False  # has members SECOND and TAIL
+    numbers: bool = False  # has a reduction that cannot be joined from parts (argmax, gather)
     rounds: bool = False  # a KEPT value is read at FULL: the row is walked again
     sources: int = 0
 
@@ -67,6 +69,7 @@ def start(number: int, core: Core) -> tuple[Group, int, int]:
     """The group of one core; the core's place, and the place it reads deeply at."""
     group = Group([number], core.full, core.runs, sources=len(core.reads))
     if core.kind == "reduction":
+        group.numbers = core.node.op.name not in JOINABLE
         return group, KEPT, FULL
     if core.kind == "contraction":
         group.contraction = number
@@ -122,7 +125,8 @@ class Rules:
         if a.runs is not None and a.full != b.full:
             if b.full == a.kept and b.runs is None:
                 yield Join(a.full, a.runs, {}, {FULL: KEPT})
-            if b.full == a.kept and b.runs == ((b.full, True),) and not b.rounds and not b.second:
+            late = b.rounds or b.second or b.numbers
+            if b.full == a.kept and b.runs == ((b.full, True),) and not late:
                 yield Join(a.full, a.runs, {}, {FULL: KEPT, KEPT: TAIL})
         if a.second and b.runs is None:
             yield Join(a.full, a.runs, {}, {FULL: TAIL})
@@ -134,7 +138,7 @@ class Rules:
             total = other.runs == ((a.full, True),)
             rows = one.runs is not None and len(one.runs) == 2 and one.runs[-1][1]
             if rows and one.runs is not None and (total or other.runs == flipped(one.runs)):
-                if other.rounds or other.second:
+                if other.rounds or other.second or other.numbers:
                     return "one needs the other's reduction over all rows before it starts"
                 late = {KEPT: TAIL}
                 return Join(a.full, one.runs, late if swap else {}, {} if swap else late)
@@ -253,6 +257,7 @@ class Rules:
             or b.second
             or TAIL in join.first.values()
             or TAIL in join.last.values(),
+            numbers=a.numbers or b.numbers,
             rounds=a.rounds or b.rounds,
             sources=max(a.sources + b.sources - len(edges), 0),
         )

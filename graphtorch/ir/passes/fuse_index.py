@@ -89,7 +89,7 @@ def through(view: Node, access: Access) -> Access | None:
 
 def recut(access: Access, shape: tuple[int, ...]) -> Access | None:
     """The map of a reshape of the view; None where a digit would have to be cut unevenly."""
-    rest = [digit for dim in access.dims for digit in dim]
+    rest = list(access.digits)
     if 0 in shape or any(extent == 0 for extent, _ in rest):
         return identity(shape)
     dims: list[Digits] = []
