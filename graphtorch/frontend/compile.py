@@ -29,7 +29,7 @@ from .grad_mode import state as grad_state
 from .guards import Checker, Watcher
 from .tensor import Tensor
 from .trace import Leaving, Tracer
-from .variant import Variant, make_variant
+from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant
 
 CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 
@@ -90,6 +90,11 @@ class CompiledFunction:
                         self._definition(),
                     )
                 )
+                return self._function(*args, **kwargs)
+            missed = sum(variant.value_misses for variant in self.variants)
+            if missed > MAXIMUM_VALUE_MISSES:
+                guard = next(v for v in self.variants if v.value_misses).trace.value_guards[0]
+                self._leave(Leaving("a value read in Python changes from call to call", guard.line))
                 return self._function(*args, **kwargs)
             return self._trace(args, kwargs)
 

@@ -43,7 +43,7 @@ _STDLIB = tuple(
 _SIMPLE = (int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType, slice)
 _IDENTITY = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType)
 _IMPURE_MODULES = {"time", "random", "_random", "secrets", "numpy.random", "datetime", "logging"}
-_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite"))
+_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite", "_pytest"))
 _MISSING = object()
 _MAXIMUM_SNAPSHOT = 10_000
 

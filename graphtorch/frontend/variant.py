@@ -172,7 +172,7 @@ class Variant:
     def run_backward(self, arrays: Sequence[np.ndarray], cotangents: list[np.ndarray]) -> list[Tensor | None]:
         """Gradients for the differentiated inputs, in order."""
         outputs = [np.empty(n.shape, n.dtype.numpy) for n in self.backward_graph.outputs]
-        self.backward_program.run([*arrays, *map(np.ascontiguousarray, cotangents)], outputs)
+        self.backward_program.run([*arrays, *map(_contiguous, cotangents)], outputs)
         gradients = []
         for array in outputs:
             tensor = Tensor.__new__(Tensor)
@@ -248,6 +248,10 @@ class _Outputs:
             position = self._positions[id(tensor)] = len(self.produced)
             self.produced.append(tensor)
         return ("output", position)
+
+
+def _contiguous(array: np.ndarray) -> np.ndarray:
+    return array if array.flags.c_contiguous else array.copy()  # np.ascontiguousarray lifts 0-d to 1-d
 
 
 def _bump(tensor: Tensor) -> None:
@@ -398,7 +402,7 @@ class _Writer:
             path = self.arguments.get(id(c.tensor))
             expression = f"{path}._array" if path else f"last[{position[id(c)]}]"
             if not c.tensor._array.flags.c_contiguous:
-                names["contiguous"] = np.ascontiguousarray
+                names["contiguous"] = _contiguous
                 name = f"c{len(copies)}"
                 copies.append((name, expression, c))
                 lines.append(f"    {name} = contiguous({expression})")
