@@ -14,11 +14,9 @@ other not) would have to be written to memory first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 from ..builder import Names
 from ..graph import Graph, Node
