@@ -17,7 +17,7 @@ from .index import concat, pad, scatter_add, zeros
 from .inference import require_dim, require_kind
 from .kernels import Array, widened
 from .pointwise import eq, exp, where
-from .samples import Case, normal
+from .samples import Case, integers, normal
 from .view import flip
 from .view import slice as slice_
 
@@ -155,6 +155,12 @@ def _extreme(ufunc: np.ufunc) -> Callable[..., tuple[Array, Array]]:
     return kernel
 
 
+def _extreme_samples() -> list[Case]:
+    nan = np.array([[1, np.nan, 2, np.nan, 3]], np.float32)
+    ties = integers(0, 3, 3, 5)
+    return [((x,), {"dim": 1}) for x in (normal(3, 5), nan, ties)] + [((normal(3, 5),), {"dim": 0})]
+
+
 def _extreme_rule(g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, dim: int) -> tuple[Any, ...]:
     return (scatter_add(zeros(x_type), y[1], g[0], dim=dim),)
 
@@ -162,9 +168,9 @@ def _extreme_rule(g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, di
 # cummax(x, dim=), cummin(x, dim=): (values, indices)
 cummax = declare(
     "cummax", "host", "x", _extreme_infer("cummax"), widened(_extreme(np.maximum)),
-    vjp=Joint(_extreme_rule), samples=_samples,
+    vjp=Joint(_extreme_rule), samples=_extreme_samples,
 )  # fmt: skip
 cummin = declare(
     "cummin", "host", "x", _extreme_infer("cummin"), widened(_extreme(np.minimum)),
-    vjp=Joint(_extreme_rule), samples=_samples,
+    vjp=Joint(_extreme_rule), samples=_extreme_samples,
 )  # fmt: skip
