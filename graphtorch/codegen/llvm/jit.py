@@ -4,9 +4,9 @@
     load(objects, exports)         a Library: the objects linked into this process
     optimised(text, target), assembly(text, target)     the two dumps
 
-The text already holds vector code, so LLVM's own vectorisers stay off.  A fault in the text gives a
-CompileError that shows the lines around it; an unknown symbol gives one at load time: nothing here
-aborts the process.
+The text already holds hoisted vector code, so little of LLVM's middle end is used.  A fault in the
+text gives a CompileError that shows the lines around it; an unknown symbol gives one at load time:
+nothing here aborts the process.
 
 LLVM calls of llvmlite take one process-wide lock.  The two that take time (running the passes and
 emitting code) are called through a second handle on the same library instead, each thread with a
@@ -30,8 +30,7 @@ from ...errors import CompileError
 from .target import Target
 
 FINAL = "; final\n"  # text that starts with this skips LLVM's middle end
-SPEED_LEVEL = 2  # of LLVM's middle end
-CODEGEN_LEVEL = 2  # of its instruction selection and scheduling
+CODEGEN_LEVEL = 1  # of instruction selection and scheduling; 2 and 3 take longer, no faster code
 
 
 @functools.cache
@@ -136,20 +135,23 @@ def _fault(text: str, error: str) -> str:
 
 
 def _optimise(module: Any, target: Target, text: str) -> None:
-    """Run the passes, unless the text's printer has already hoisted and shared all it could.
+    """Inline, combine instructions, clean up branches; nothing for text that says it is final.
 
-    On loop kernels they take twice as long as the code generator and gain nothing measurable.
+    LLVM's full pipelines (O1 to O3) take twice as long as its code generator and gain nothing
+    measurable on text whose printers have hoisted, shared and vectorised already.
     """
     if text.startswith(FINAL):
         return
     llvm = _llvm()
-    with llvm.create_pipeline_tuning_options(SPEED_LEVEL) as options:
-        options.loop_vectorization = False
-        options.slp_vectorization = False
-        options.loop_interleaving = False
-        with llvm.create_pass_builder(_machines.get(target), options) as builder:
-            with builder.getModulePassManager() as passes:
-                _unlocked().LLVMPY_RunNewModulePassManager(passes, module, builder)
+    with (
+        llvm.create_pipeline_tuning_options() as options,
+        llvm.create_pass_builder(_machines.get(target), options) as builder,
+        llvm.create_new_module_pass_manager() as passes,
+    ):
+        passes.add_always_inliner_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        _unlocked().LLVMPY_RunNewModulePassManager(passes, module, builder)
 
 
 def _emit(module: Any, target: Target, kind: int) -> bytes:
