@@ -78,8 +78,8 @@ class ConvolutionKernel:
         emit_micro_kernel(module, tile, tile.size, scattered=True)
         rows = [NAMES.index(2 + i, "row") for i in range(len(self.accesses))]
         emit_epilogue(module, tile, self.epilogue, self.accesses, rows)
-        emit_pad(module, tile)
-        emit_table(module, tile)
+        emit_pad(module, tile, NAMES)
+        emit_table(module, tile, NAMES)
         _emit_place(module, tile)
         _emit_finish(module, tile)
         with module.function(symbol, ABI, internal=False) as f:
@@ -87,21 +87,22 @@ class ConvolutionKernel:
         return module.text()
 
 
-def emit_pad(module: Module, tile: Tile) -> None:
-    """Define `pad(params, x, z0, y0, x0, destination)`: the copy of the module docstring.
+def emit_pad(module: Module, tile: Tile, names: Names) -> None:
+    """Define `pad(params, x, channels, z0, y0, x0, destination)`: the copy of the module docstring.
 
-    x: the group's first channel; (z0, y0, x0): input position of the copy's first element (negative in
-    the padding).  Writes whole vectors, up to one vector beyond the last row.
+    x: the first of the channels; (z0, y0, x0): input position of the copy's first element (negative in
+    the padding).  Two vectors of zeros are left behind the copy.
     """
     parameters = [
-        ("ptr", "params"), ("ptr", "x"), ("i64", "z0"), ("i64", "y0"), ("i64", "x0"), ("ptr", "destination"),
+        ("ptr", "params"), ("ptr", "x"), ("i64", "channels"), ("i64", "z0"), ("i64", "y0"), ("i64", "x0"),
+        ("ptr", "destination"),
     ]  # fmt: skip
     with module.function("pad", parameters, "noinline") as f:
-        p = Params(f, NAMES)
+        p = Params(f, names)
         strides, sizes, copied, phases = (axes(p, x) for x in "siqf")
         x_row, x_plane, pitch, qx = p["x_row"], p["x_plane"], p["pitch"], copied[2]
         to = f.variable("ptr", f["destination"])
-        with f.loop(0, p["channels"]) as channel:
+        with f.loop(0, f["channels"]) as channel:
             image = f.at(f["x"], f.mul(channel, x_plane), 1)
             with f.loop(0, phases[0]) as fz, f.loop(0, phases[1]) as fy, f.loop(0, phases[2]) as fx:
                 first = f.add(f["x0"], fx)
@@ -121,13 +122,15 @@ def emit_pad(module: Module, tile: Tile) -> None:
                         with f.when(inside):
                             row = f.at(image, f.mul(f.add(f.mul(iz, sizes[1]), iy), x_row), 1)
                             source = f.at(row, f.add(first, f.mul(low, strides[2])), tile.size)
-                            _copy_row(
+                            copy_row(
                                 f, tile, source, strides[2], f.at(line, low, tile.size), f.sub(high, low)
                             )
                         f.set(to, f.at(line, pitch, 1))
+        for v in range(2):
+            f.store(tile.vector, "zeroinitializer", f.at(f.get(to), v * tile.lanes, tile.size), tile.size)
 
 
-def _copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count: Value) -> None:
+def copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count: Value) -> None:
     """to[i] = source[i * stride] for i < count."""
     lanes, size = tile.lanes, tile.size
 
@@ -146,10 +149,10 @@ def _copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count:
             f.store(tile.element, value, f.at(to, i, size), size)
 
 
-def emit_table(module: Module, tile: Tile) -> None:
+def emit_table(module: Module, tile: Tile, names: Names) -> None:
     """Define `table(params, destination)`: byte offset of every (channel, tap) in the copy."""
     with module.function("table", [("ptr", "params"), ("ptr", "destination")], "noinline") as f:
-        p = Params(f, NAMES)
+        p = Params(f, names)
         kernel, stride, dilation, copied, phases = (axes(p, x) for x in "ksdqf")
         number = f.variable("i64", 0)
         with f.loop(0, kernel[0]) as z, f.loop(0, kernel[1]) as y, f.loop(0, kernel[2]) as x:
@@ -249,7 +252,7 @@ def _emit_items(f: Function, tile: Tile, kernel: ConvolutionKernel) -> None:
         with f.when(f.compare("ne", f.get(in_scratch), box)):
             f.set(in_scratch, box)
             f.call(
-                "pad", ("ptr", f["params"]), ("ptr", p.pointer(1, index)),
+                "pad", ("ptr", f["params"]), ("ptr", p.pointer(1, index)), ("i64", p["channels"]),
                 *(
                     ("i64", f.sub(f.mul(start, p["s" + a]), p["p" + a]))
                     for a, start in zip(AXES, starts, strict=True)

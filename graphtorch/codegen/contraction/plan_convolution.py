@@ -115,7 +115,8 @@ def choose_tile(d: Direct, target: Target, base: Tile) -> Tile:
     def area(shape: tuple[int, int]) -> float:
         rows, columns = shape[0], shape[1] * base.lanes
         computed = round_up(d.m, rows) * round_up(flat, columns)
-        loads = (rows + shape[1]) / (rows * shape[1])  # per multiply-add
+        # Loads per multiply-add; those of the image are unaligned, and every other one counts twice.
+        loads = (rows + 1.5 * shape[1]) / (rows * shape[1])
         return computed * max(1.0, loads / 0.75)
 
     rows, vectors = min(shapes, key=area)

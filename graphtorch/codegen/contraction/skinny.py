@@ -194,12 +194,12 @@ def _emit_dot(module: Module, tile: Tile, kernel: SkinnyKernel) -> None:
                 for c in range(COLUMNS):
                     f.store(tile.vector, added[c * copies], f.at(totals, c * lanes, tile.size), tile.size)
             for c in range(COLUMNS):
-                total = _across(f, tile, f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size))
+                total = across(f, tile, f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size))
                 # The room behind the last column takes the repeats.
                 f.store(tile.element, total, f.at(f.at(f["sums"], j, tile.size), c, tile.size), tile.size)
 
 
-def _across(f: Function, tile: Tile, value: str) -> str:
+def across(f: Function, tile: Tile, value: str) -> str:
     """The sum of a vector's lanes, halves first."""
     width = tile.lanes
     while width > 1:
