@@ -46,14 +46,15 @@ def digest(*parts: str) -> str:
 
 @functools.cache
 def _versions() -> str:
-    """Versions of llvmlite and of this code generator, the latter by its files' sizes and times."""
+    """Versions of llvmlite and of the compiler, the latter by its files' sizes and times."""
     from importlib import metadata
 
     stamps = []
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        status = path.stat()
-        stamps.append(f"{path.relative_to(folder)}:{status.st_size}:{status.st_mtime_ns}")
+    package = Path(__file__).parent.parent
+    for room in ("ir", "codegen"):
+        for path in sorted((package / room).rglob("*.py")):
+            status = path.stat()
+            stamps.append(f"{path.relative_to(package)}:{status.st_size}:{status.st_mtime_ns}")
     return f"llvmlite {metadata.version('llvmlite')} {sys.platform}\n" + "\n".join(stamps)
 
 

@@ -30,12 +30,14 @@ import numpy as np
 from .. import config
 from ..errors import CompileError, UnsupportedError
 from ..ir.graph import Graph, Source
+from .cache import object_cache
 from .context import Context
 from .llvm import jit
-from .llvm.build import load_kernels, symbol_of
-from .llvm.target import Target, target
+from .llvm.build import cache_entry, load_kernels, symbol_of
+from .llvm.target import target
 from .memory import MemoryPlan, plan
 from .program import HostCall, KernelSource, Launch, Program
+from .saved import from_json, program_key, to_json
 from .tables import Tables
 
 Stages = list[tuple[str, Graph]]
@@ -56,21 +58,30 @@ class Timing:
 
 
 class Executable:
-    """A compiled program; see the module docstring."""
+    """A compiled program; see the module docstring.
+
+    look: makes the stages and the program again with the texts of its kernels, for an executable
+        that came from the cache without them.
+    """
 
     def __init__(
-        self, program: Program, stages: Stages | None = None, target_: Target | None = None
+        self,
+        program: Program,
+        stages: Stages | None = None,
+        look: Callable[[], tuple[Stages, Program]] | None = None,
     ):
         self.program = program
-        self.stages: Stages = stages or []
         self.seconds: dict[str, float] = {}
-        self.target = target_ or target()
+        self.target = target()
+        self._stages = stages
+        self._look = look
+        self._whole = program  # with the texts of its kernels, once somebody looked
         began = time.perf_counter()
         self.memory: MemoryPlan = plan(program)
         planned = time.perf_counter()
         distinct = {step.kernel.key: step.kernel for step in program.launches}
-        self.kernels: list[KernelSource] = list(distinct.values())
-        loaded = dict(zip(distinct, load_kernels(self.kernels, self.target), strict=True))
+        kernels = load_kernels(list(distinct.values()), self.target)
+        loaded = dict(zip(distinct, kernels, strict=True))
         self.seconds.update(memory=planned - began, kernels=time.perf_counter() - planned)
         self._tables = Tables(program, self.memory, loaded)
         self._spare: list[Context] = []
@@ -103,9 +114,29 @@ class Executable:
     # ---- for people who look
 
     @property
+    def stages(self) -> Stages:
+        """Every graph on the way, (name, graph), the first as it was traced."""
+        if self._stages is None:
+            self._looked()
+        return self._stages or []
+
+    @property
+    def kernels(self) -> list[KernelSource]:
+        """The distinct kernels."""
+        launches = self._looked().launches
+        return list({step.kernel.key: step.kernel for step in launches}.values())
+
+    def _looked(self) -> Program:
+        """The program with the texts of its kernels."""
+        if self._look is not None:
+            self._stages, self._whole = self._look()
+            self._look = None
+        return self._whole
+
+    @property
     def launches(self) -> list[str]:
         """The launch list, one line a step."""
-        return str(self.program).splitlines()
+        return str(self.program).splitlines()[1 : 1 + len(self.program.steps)]
 
     @property
     def host_calls(self) -> list[HostCall]:
@@ -150,8 +181,8 @@ class Executable:
         return found
 
     def __repr__(self) -> str:
-        steps = len(self.program.steps)
-        return f"<Executable {self.name}: {steps} steps, {len(self.kernels)} kernels>"
+        steps, kernels = len(self.program.steps), {s.kernel.key for s in self.program.launches}
+        return f"<Executable {self.name}: {steps} steps, {len(kernels)} kernels>"
 
 
 def compile_graph(graph: Graph, device: str = "cpu") -> Executable:
@@ -168,11 +199,51 @@ def compile_graph(graph: Graph, device: str = "cpu") -> Executable:
     """
     if device != "cpu":
         raise UnsupportedError(f"compile_graph generates code for the cpu, not for {device!r}")
+    began = time.perf_counter()
+    machine, cache = target(), object_cache()
+    key = program_key(graph, machine) if cache else None
+    executable = _from_cache(graph, key) if key else None
+    if executable is None:
+        seconds: dict[str, float] = {}
+        stages, program = _lowered(graph, seconds)
+        try:
+            executable = Executable(program, stages)
+        except CompileError as error:
+            error.add_note(f"while compiling {graph.name}; its graph:\n{graph}")
+            raise
+        executable.seconds = seconds | executable.seconds
+        if cache and key:
+            entries = {
+                step.kernel.key: cache_entry(step.kernel, machine) for step in program.launches
+            }
+            content = to_json(program, entries)
+            if content is not None:
+                cache.put(key, f"program {graph.name}", content)
+    else:
+        executable.seconds = {"cached": time.perf_counter() - began}
+    if config.flags.debug >= 2:
+        _tell(executable, config.flags.debug)
+    return executable
+
+
+def _from_cache(graph: Graph, key: str) -> Executable | None:
+    """The executable of a graph that was compiled before, by any process."""
+    cache = object_cache()
+    found = cache.get(key) if cache else None
+    if found is None:
+        return None
+    try:
+        return Executable(from_json(found[1]), look=lambda: _lowered(graph, {}))
+    except CompileError:
+        return None  # a kernel's entry is gone or damaged: compile again
+
+
+def _lowered(graph: Graph, seconds: dict[str, float]) -> tuple[Stages, Program]:
+    """Run the passes and lower; notes the seconds of each."""
     from ..ir.passes import pipeline
     from .lower import CLAIMED, lower
 
     stages: Stages = [("trace", graph)]
-    seconds: dict[str, float] = {}
     hooks = [pipeline.keeping(stages), pipeline.timing(seconds)]
     if config.flags.debug >= 5:
         hooks.insert(0, pipeline.verifying)
@@ -180,15 +251,7 @@ def compile_graph(graph: Graph, device: str = "cpu") -> Executable:
     began = time.perf_counter()
     program = lower(optimised)
     seconds["lower"] = time.perf_counter() - began
-    try:
-        executable = Executable(program, stages)
-    except CompileError as error:
-        error.add_note(f"while compiling {graph.name}; its optimised graph:\n{optimised}")
-        raise
-    executable.seconds = seconds | executable.seconds
-    if config.flags.debug >= 2:
-        _tell(executable, config.flags.debug)
-    return executable
+    return stages, program
 
 
 def _tell(executable: Executable, level: int) -> None:

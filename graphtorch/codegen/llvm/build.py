@@ -20,6 +20,7 @@ from ...errors import CompileError
 from ..cache import ObjectCache, digest, object_cache
 from ..program import KernelSource
 from ..runtime import available_cpus
+from ..saved import SavedKernel
 from . import jit
 from .target import Target
 
@@ -42,14 +43,20 @@ def symbol_of(kernel: KernelSource, key: str) -> str:
     return re.sub(r"\W", "_", kernel.name)[:60] + "_" + key[:12]
 
 
+def cache_entry(kernel: KernelSource, target: Target) -> str:
+    """The key of a kernel's machine code in the object cache."""
+    return kernel.entry if isinstance(kernel, SavedKernel) else digest(kernel.key, target.key)
+
+
 def load_kernels(kernels: Sequence[KernelSource], target: Target) -> list[LoadedKernel]:
     """Compile what has to be compiled and return the loaded kernels in order.
 
-    Raises CompileError if a kernel's text is faulty or `target` is another kind of machine.
+    Raises CompileError if a kernel's text is faulty, if a saved kernel is no longer in the cache, or if
+    `target` is another kind of machine.
     """
     if not target.runnable:
         raise CompileError(f"code for {target.name} cannot run on this machine")
-    keys = [digest(kernel.key, target.key) for kernel in kernels]
+    keys = [cache_entry(kernel, target) for kernel in kernels]
     with _lock:
         found = {key: loaded for key in keys if (loaded := _loaded.get(key)) is not None}
         missing = {k: kernel for k, kernel in zip(keys, kernels) if k not in found}
