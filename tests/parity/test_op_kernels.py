@@ -14,7 +14,26 @@ from graphtorch.ir import ops  # noqa: E402
 from graphtorch.ir.op import OPS  # noqa: E402
 
 EDGES = np.array(
-    [0.0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 7.25, np.inf, -np.inf, np.nan, 88.5, -104, 1e-40, 3e38], np.float32
+    [
+        0.0,
+        -0.0,
+        1,
+        -1,
+        0.5,
+        -0.5,
+        1.5,
+        2.5,
+        -2.5,
+        7.25,
+        np.inf,
+        -np.inf,
+        np.nan,
+        88.5,
+        -104,
+        1e-40,
+        3e38,
+    ],
+    np.float32,
 )
 
 UNARY = """neg abs sign square reciprocal relu sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin
@@ -57,12 +76,20 @@ def test_binary(name):
     check(run(name, a, b), expected)
 
 
-@pytest.mark.parametrize("name", "add sub mul maximum minimum bitwise_and bitwise_or bitwise_xor left_shift right_shift".split())
+@pytest.mark.parametrize(
+    "name",
+    "add sub mul maximum minimum bitwise_and bitwise_or bitwise_xor left_shift right_shift".split(),
+)
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64])
 def test_integers(name, dtype):
     a = np.random.default_rng(0).integers(-9, 99, 50).astype(dtype)
     b = np.random.default_rng(1).integers(0, 9, 50).astype(dtype)
-    check(run(name, a, b), getattr(torch, f"bitwise_{name}" if "shift" in name else name)(torch.from_numpy(a), torch.from_numpy(b)))
+    check(
+        run(name, a, b),
+        getattr(torch, f"bitwise_{name}" if "shift" in name else name)(
+            torch.from_numpy(a), torch.from_numpy(b)
+        ),
+    )
 
 
 @pytest.mark.parametrize("name", "floor_divide remainder fmod pow".split())
@@ -73,7 +100,9 @@ def test_integer_division_and_powers(name):
         if name == "pow" and b < 0:
             a = a[a != 0]
             other = other[: len(a)]
-        check(run(name, a, other), getattr(torch, name)(torch.from_numpy(a), torch.from_numpy(other)))
+        check(
+            run(name, a, other), getattr(torch, name)(torch.from_numpy(a), torch.from_numpy(other))
+        )
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         if name == "pow":
             raise RuntimeError("ZeroDivisionError does not apply")
@@ -87,7 +116,9 @@ def test_scalars_in_half_precision_are_not_rounded_first():
     for dtype, other in ((np.float16, torch.float16), (ml_dtypes.bfloat16, torch.bfloat16)):
         half = x.astype(dtype)
         expected = torch.from_numpy(half.astype(np.float32)).to(other) * 0.1
-        np.testing.assert_array_equal(run("mul", half, 0.1).astype(np.float32), expected.float().numpy())
+        np.testing.assert_array_equal(
+            run("mul", half, 0.1).astype(np.float32), expected.float().numpy()
+        )
 
 
 def test_integer_scalars_wrap():
@@ -103,7 +134,10 @@ def test_extremes_and_nan():
         check(run("argmax", x, dim=dim), t.argmax(dim))
         check(run("argmin", x, dim=dim), t.argmin(dim))
         for descending in (False, True):
-            for found, expected in zip(run("sort", x, dim=dim, descending=descending), torch.sort(t, dim=dim, descending=descending, stable=True)):
+            for found, expected in zip(
+                run("sort", x, dim=dim, descending=descending),
+                torch.sort(t, dim=dim, descending=descending, stable=True),
+            ):
                 check(found, expected)
         for name in ("cummax", "cummin"):
             for found, expected in zip(run(name, x, dim=dim), getattr(torch, name)(t, dim)):
@@ -155,7 +189,12 @@ def test_layer_norm_and_backward():
 
 
 def test_batch_and_group_norm():
-    x, w, b, g = random(5, 6, 4, 3), random(6, seed=1), random(6, seed=2), random(5, 6, 4, 3, seed=3)
+    x, w, b, g = (
+        random(5, 6, 4, 3),
+        random(6, seed=1),
+        random(6, seed=2),
+        random(5, 6, 4, 3, seed=3),
+    )
     t = [torch.from_numpy(v).requires_grad_() for v in (x, w, b)]
     running = [torch.zeros(6), torch.ones(6)]
     y = F.batch_norm(t[0], *running, t[1], t[2], training=True, momentum=1.0)
@@ -167,8 +206,17 @@ def test_batch_and_group_norm():
     for found, v in zip(run("batch_norm_backward", g, x, w, eps=1e-5, bias=True), t):
         check(found, v.grad, rtol=1e-5, atol=2e-5)
     inference = F.batch_norm(t[0], torch.from_numpy(w), torch.from_numpy(b).abs(), t[2], t[1])
-    check(run("batch_norm_inference", x, w, abs(b), b, w, eps=1e-5), inference.detach(), rtol=1e-4, atol=1e-5)
-    check(run("group_norm", x, w, b, groups=3, eps=1e-5), F.group_norm(*t[:1], 3, t[1], t[2]).detach(), atol=2e-6)
+    check(
+        run("batch_norm_inference", x, w, abs(b), b, w, eps=1e-5),
+        inference.detach(),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    check(
+        run("group_norm", x, w, b, groups=3, eps=1e-5),
+        F.group_norm(*t[:1], 3, t[1], t[2]).detach(),
+        atol=2e-6,
+    )
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -208,7 +256,9 @@ def test_losses(name, reduction):
         x = 1 / (1 + np.exp(-10 * x))
         x[0, 0], x[0, 1] = 0, 1
     ours, theirs = LOSSES[name]
-    expected = getattr(F, name)(torch.from_numpy(x), torch.from_numpy(target), reduction=reduction, **theirs)
+    expected = getattr(F, name)(
+        torch.from_numpy(x), torch.from_numpy(target), reduction=reduction, **theirs
+    )
     check(run(name, x, target, reduction=reduction, **ours), expected)
 
 
@@ -217,11 +267,18 @@ def test_attention():
     mask = np.random.default_rng(5).random((2, 3, 7, 9)) < 0.7
     t = [torch.from_numpy(a) for a in (q, k, v)]
     scale = 1 / math.sqrt(8)
-    for causal, masks in ((False, ()), (True, ()), (False, (mask,)), (False, (random(2, 3, 7, 9, seed=6),))):
+    for causal, masks in (
+        (False, ()),
+        (True, ()),
+        (False, (mask,)),
+        (False, (random(2, 3, 7, 9, seed=6),)),
+    ):
         expected = F.scaled_dot_product_attention(
             *t, is_causal=causal, attn_mask=torch.from_numpy(masks[0]) if masks else None
         )
-        found, logsumexp = run("scaled_dot_product_attention", q, k, v, *masks, is_causal=causal, scale=scale)
+        found, logsumexp = run(
+            "scaled_dot_product_attention", q, k, v, *masks, is_causal=causal, scale=scale
+        )
         check(found, expected, atol=2e-6)
         assert logsumexp.shape == (2, 3, 7)
 
@@ -244,11 +301,20 @@ def test_convolution(shape, weight, stride, padding, dilation, groups):
     g = random(*y.shape, seed=2)
     y.backward(torch.from_numpy(g))
     check(run("conv_input_grad", g, w, input_shape=shape, **attrs), t[0].grad, rtol=1e-5, atol=2e-5)
-    check(run("conv_weight_grad", g, x, weight_shape=weight, **attrs), t[1].grad, rtol=1e-5, atol=1e-4)
+    check(
+        run("conv_weight_grad", g, x, weight_shape=weight, **attrs), t[1].grad, rtol=1e-5, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
-@pytest.mark.parametrize("kernel, stride, padding, dilation", [((2, 2), (2, 2), (0, 0), (1, 1)), ((3, 2), (2, 3), (1, 1), (1, 2)), ((3, 3), (1, 2), (1, 0), (2, 1))])
+@pytest.mark.parametrize(
+    "kernel, stride, padding, dilation",
+    [
+        ((2, 2), (2, 2), (0, 0), (1, 1)),
+        ((3, 2), (2, 3), (1, 1), (1, 2)),
+        ((3, 3), (1, 2), (1, 0), (2, 1)),
+    ],
+)
 def test_pooling(kernel, stride, padding, dilation, ceil_mode):
     x = random(2, 3, 10, 9)
     x[0, 0, :4, :4] = -np.inf
@@ -271,7 +337,9 @@ def test_adaptive_pooling():
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("name", ["SGD", "SGD momentum", "SGD nesterov", "Adam", "AdamW", "Adam amsgrad"])
+@pytest.mark.parametrize(
+    "name", ["SGD", "SGD momentum", "SGD nesterov", "Adam", "AdamW", "Adam amsgrad"]
+)
 def test_optimizer_steps(name, decay):
     kind, *extra = name.split()
     start, grads = random(50), [random(50, seed=i) for i in range(1, 5)]

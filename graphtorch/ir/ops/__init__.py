@@ -29,6 +29,7 @@ from . import (
     pooling,
     random,
     reduction,
+    region,
     regression_loss,
     scan,
     softmax,

@@ -50,7 +50,9 @@ def _gelu_type(x: TensorType, *, approximate: str = "none") -> TensorType:
     require_kind("gelu", x, "f")
     if approximate not in ("none", "tanh"):
         raise RuntimeError(
-            operands_message(f"approximate argument must be either none or tanh, got {approximate}", x=x)
+            operands_message(
+                f"approximate argument must be either none or tanh, got {approximate}", x=x
+            )
         )
     return x
 
@@ -161,7 +163,7 @@ gelu = declare(
 )  # fmt: skip
 
 # gelu_backward(dy, x, approximate=): dy * gelu'(x)
-gelu_backward = declare(
+gelu_backward: Op = declare(
     "gelu_backward", "composite", "dy x", _gelu_backward_type, widened(_gelu_backward),
     decompose=_gelu_backward_decomposed,
     vjp=derived("gelu_backward", "dy x", _gelu_backward_type, _gelu_backward_decomposed),
@@ -212,7 +214,7 @@ silu = declare(
 )  # fmt: skip
 
 # silu_backward(dy, x): dy * silu'(x)
-silu_backward = declare(
+silu_backward: Op = declare(
     "silu_backward", "composite", "dy x", _silu_backward_type,
     widened(lambda dy, x: _blocks(_silu_backward_block, dy, x)), decompose=_silu_backward_decomposed,
     vjp=derived("silu_backward", "dy x", _silu_backward_type, _silu_backward_decomposed),

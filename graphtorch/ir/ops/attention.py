@@ -32,7 +32,9 @@ _BLOCK = 1 << 18  # elements of the score matrix worked on at a time
 Mask = Any
 
 
-def _scores_type(name: str, q: TensorType, k: TensorType, v: TensorType, mask: TensorType | None) -> TensorType:
+def _scores_type(
+    name: str, q: TensorType, k: TensorType, v: TensorType, mask: TensorType | None
+) -> TensorType:
     operands = {"query": q, "key": k, "value": v} | ({} if mask is None else {"mask": mask})
     require_kind(name, q, "f")
     fits = (
@@ -58,7 +60,13 @@ def _scores_type(name: str, q: TensorType, k: TensorType, v: TensorType, mask: T
 
 
 def _type(
-    q: TensorType, k: TensorType, v: TensorType, mask: TensorType | None = None, *, is_causal: bool, scale: float
+    q: TensorType,
+    k: TensorType,
+    v: TensorType,
+    mask: TensorType | None = None,
+    *,
+    is_causal: bool,
+    scale: float,
 ) -> tuple[TensorType, ...]:
     _scores_type("scaled_dot_product_attention", q, k, v, mask)
     return TensorType(q.dtype, (*q.shape[:-1], v.shape[-1])), TensorType(q.dtype, q.shape[:-1])
@@ -129,7 +137,11 @@ def _attention(
     y, logsumexp = np.empty((heads, t, v.shape[-1]), q.dtype), np.empty((heads, t), q.dtype)
     for part in _blocks(heads, t * s):
         p, logsumexp[part] = _probabilities(
-            flat_q[part], flat_k[part], None if flat_mask is None else flat_mask[part], hidden, scale
+            flat_q[part],
+            flat_k[part],
+            None if flat_mask is None else flat_mask[part],
+            hidden,
+            scale,
         )
         np.matmul(p, flat_v[part], out=y[part])
     return y.reshape(*q.shape[:-1], v.shape[-1]), logsumexp.reshape(q.shape[:-1])
@@ -148,7 +160,11 @@ def _attention_backward(
     dmask = None if mask is None or mask.dtype == bool else np.empty((heads, t, s), q.dtype)
     for part in _blocks(heads, t * s):
         p, _ = _probabilities(
-            flat_q[part], flat_k[part], None if flat_mask is None else flat_mask[part], hidden, scale
+            flat_q[part],
+            flat_k[part],
+            None if flat_mask is None else flat_mask[part],
+            hidden,
+            scale,
         )
         np.matmul(np.swapaxes(p, -1, -2), flat_dy[part], out=dv[part])
         ds = np.matmul(flat_dy[part], np.swapaxes(flat_v[part], -1, -2))
@@ -201,7 +217,16 @@ def _decomposed(
 
 
 def _backward_decomposed(
-    dy: Any, q: Any, k: Any, v: Any, result: Any, logsumexp: Any, mask: Mask = None, *, is_causal: bool, scale: float
+    dy: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    result: Any,
+    logsumexp: Any,
+    mask: Mask = None,
+    *,
+    is_causal: bool,
+    scale: float,
 ) -> tuple[Any, ...]:
     scores = _scores(q, k, mask, is_causal, scale)
     p, _ = _softmax_and_logsumexp(scores, is_causal or mask is not None)
@@ -215,7 +240,14 @@ def _backward_decomposed(
 
 
 def _rule(
-    g: tuple[Any, ...], y: tuple[Any, ...], q: Any, k: Any, v: Any, mask: Any, is_causal: bool, scale: float
+    g: tuple[Any, ...],
+    y: tuple[Any, ...],
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any,
+    is_causal: bool,
+    scale: float,
 ) -> tuple[Any, ...]:
     operands = (g[0], q, k, v, *y) if mask is None else (g[0], q, k, v, *y, mask)
     found: tuple[Any, ...] = scaled_dot_product_attention_backward(

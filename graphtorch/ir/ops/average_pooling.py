@@ -11,10 +11,10 @@ from ..op import declare
 from ..types import TensorType
 from .creation import full
 from .derived import derived
-from .index import concat, pad, windows_add
 from .inference import require, require_kind
 from .kernels import Array, widened
 from .reduction import mean, restored, sum
+from .region import concat, pad, windows_add
 from .samples import Case, normal
 from .view import expand, reshape, windows
 from .view import slice as slice_
@@ -100,7 +100,9 @@ def _decomposed(
     ndim, lead = x.ndim, x.ndim - len(kernel)
     zeros = (0,) * lead
     whole = pad(x, low=(*zeros, *window.padding), high=(*zeros, *window.high), value=0.0)
-    inner = windows(whole, dims=tuple(range(lead, ndim)), sizes=window.kernel, strides=window.stride)
+    inner = windows(
+        whole, dims=tuple(range(lead, ndim)), sizes=window.kernel, strides=window.stride
+    )
     total = sum(inner, dims=tuple(range(ndim, ndim + len(kernel))))
     return _averaged_ops(total, window, count_include_pad, divisor)
 
@@ -158,7 +160,13 @@ def _rule(
 
 
 def _backward_rule(
-    g: Any, kernel: Shape, stride: Shape, padding: Shape, ceil_mode: bool, count_include_pad: bool, divisor: Divisor
+    g: Any,
+    kernel: Shape,
+    stride: Shape,
+    padding: Shape,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: Divisor,
 ) -> Any:
     return avg_pool(
         g, kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode,
@@ -167,9 +175,21 @@ def _backward_rule(
 
 
 def _samples() -> list[Case]:
-    def window(kernel: Shape, stride: Shape, padding: Shape, ceil_mode: bool = False, count: bool = True, divisor: Divisor = None) -> dict[str, Any]:
+    def window(
+        kernel: Shape,
+        stride: Shape,
+        padding: Shape,
+        ceil_mode: bool = False,
+        count: bool = True,
+        divisor: Divisor = None,
+    ) -> dict[str, Any]:
         return dict(
-            kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode, count_include_pad=count, divisor=divisor
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count,
+            divisor=divisor,
         )
 
     return [
@@ -207,7 +227,11 @@ avg_pool_backward = declare(
 
 def _adaptive_type(x: TensorType, *, output: Shape) -> TensorType:
     require_kind("adaptive_avg_pool", x, "f")
-    require(len(output) <= x.ndim and min(output) >= 0, f"adaptive_avg_pool: output size {output} does not fit", x=x)
+    require(
+        len(output) <= x.ndim and min(output) >= 0,
+        f"adaptive_avg_pool: output size {output} does not fit",
+        x=x,
+    )
     return TensorType(x.dtype, (*x.shape[: x.ndim - len(output)], *output))
 
 
@@ -219,7 +243,10 @@ def _cells(size: int, n: int) -> list[tuple[int, int]]:
 def _adaptive(x: Array, *, output: Shape) -> Array:
     for dim, n in enumerate(output, x.ndim - len(output)):
         lead = (slice(None),) * dim
-        parts = [x[(*lead, slice(a, b))].mean(axis=dim, dtype=x.dtype) for a, b in _cells(x.shape[dim], n)]
+        parts = [
+            x[(*lead, slice(a, b))].mean(axis=dim, dtype=x.dtype)
+            for a, b in _cells(x.shape[dim], n)
+        ]
         shape = (*x.shape[:dim], 0, *x.shape[dim + 1 :])
         x = np.stack(parts, axis=dim) if parts else np.empty(shape, x.dtype)
     return x

@@ -54,7 +54,9 @@ def _type(
 ) -> tuple[TensorType, ...]:
     statistic = _check("batch_norm", x, weight, bias)
     if x.numel == x.shape[1] and x.numel:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {x.shape}"
+        )
     return x, statistic, statistic
 
 
@@ -127,7 +129,9 @@ def _backward(
     return given(x_hat, dweight, total.reshape(-1) if bias else None)
 
 
-def _backward_decomposed(dy: Any, x: Any, weight: Any = None, *, eps: float, bias: bool) -> tuple[Any, ...]:
+def _backward_decomposed(
+    dy: Any, x: Any, weight: Any = None, *, eps: float, bias: bool
+) -> tuple[Any, ...]:
     dims = _others(x.ndim)
     x_hat, rstd = standardise(x, dims, eps)
     dh = dy if weight is None else dy * _channelwise(weight, x)
@@ -179,7 +183,13 @@ def _inference_type(
 
 
 def _inference(
-    x: Array, mean: Array, var: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    *,
+    eps: float,
 ) -> Array:
     shape = kept(x.shape, _others(x.ndim))
     factor = np.reciprocal(np.sqrt(var + x.dtype.type(eps)))
@@ -188,12 +198,14 @@ def _inference(
     shift = -mean * factor
     if bias is not None:
         shift += bias
-    y = x * factor.reshape(shape)
+    y: Array = x * factor.reshape(shape)
     y += shift.reshape(shape)
     return y
 
 
-def _inference_decomposed(x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, eps: float) -> Any:
+def _inference_decomposed(
+    x: Any, mean: Any, var: Any, weight: Any = None, bias: Any = None, *, eps: float
+) -> Any:
     factor = rsqrt(var + eps)
     if weight is not None:
         factor = factor * weight
@@ -205,7 +217,8 @@ def _inference_decomposed(x: Any, mean: Any, var: Any, weight: Any = None, bias:
 
 def _inference_samples() -> list[Case]:
     return [
-        ((x, normal(3, seed=6), between(0.5, 2, 3, seed=7), *rest), attrs) for (x, *rest), attrs in _samples()
+        ((x, normal(3, seed=6), between(0.5, 2, 3, seed=7), *rest), attrs)
+        for (x, *rest), attrs in _samples()
     ]
 
 
@@ -221,7 +234,12 @@ batch_norm_inference = declare(
 
 
 def _group_type(
-    x: TensorType, weight: TensorType | None = None, bias: TensorType | None = None, *, groups: int, eps: float
+    x: TensorType,
+    weight: TensorType | None = None,
+    bias: TensorType | None = None,
+    *,
+    groups: int,
+    eps: float,
 ) -> TensorType:
     _check("group_norm", x, weight, bias)
     require(
@@ -238,7 +256,7 @@ def _group_norm(
     n, c = x.shape[:2]
     rows = x.reshape(n * groups, math.prod(x.shape[1:]) // groups)
     size = x.dtype.type(max(rows.shape[1], 1))
-    y = rows - np.add.reduce(rows, axis=1, keepdims=True) / size
+    y: Array = rows - np.add.reduce(rows, axis=1, keepdims=True) / size
     spread = np.add.reduce(np.square(y), axis=1, keepdims=True) / size
     y *= np.reciprocal(np.sqrt(spread + x.dtype.type(eps)))
     y = y.reshape(n, c, -1)
@@ -249,7 +267,9 @@ def _group_norm(
     return y.reshape(x.shape)
 
 
-def _group_decomposed(x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float) -> Any:
+def _group_decomposed(
+    x: Any, weight: Any = None, bias: Any = None, *, groups: int, eps: float
+) -> Any:
     shape = tuple(x.shape)
     rows = reshape(x, shape=(shape[0], groups, math.prod(shape[1:]) // groups))
     y, _ = standardise(rows, (2,), eps)
@@ -263,7 +283,11 @@ def _group_decomposed(x: Any, weight: Any = None, bias: Any = None, *, groups: i
 
 def _group_samples() -> list[Case]:
     x, parameters = normal(2, 6, 3, 2), (between(0.5, 1.5, 6, seed=3), normal(6, seed=4))
-    return [((x, *parameters[:count]), {"groups": g, "eps": 1e-5}) for count in range(3) for g in (1, 2, 6)]
+    return [
+        ((x, *parameters[:count]), {"groups": g, "eps": 1e-5})
+        for count in range(3)
+        for g in (1, 2, 6)
+    ]
 
 
 # group_norm(x, [weight, [bias]], groups=, eps=) (Wu & He 2018)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import declare
+from ..op import Op, declare
 from ..types import TensorType
 from .inference import require, require_kind
 from .kernels import Array, widened
@@ -47,7 +47,7 @@ def transposed(x: Any) -> Any:
 
 
 # matmul(a[..., m, k], b[..., k, n]): equal batch sizes, at least 2 dimensions
-matmul = declare(
+matmul: Op = declare(
     "matmul", "contraction", "a b", _matmul_type, widened(np.matmul),
     vjp=(lambda g, b: matmul(g, transposed(b)), lambda g, a: matmul(transposed(a), g)),
     samples=lambda: [
@@ -64,7 +64,9 @@ matmul = declare(
 
 
 def _linear_type(x: TensorType, weight: TensorType, bias: TensorType | None = None) -> TensorType:
-    operands = {"x": x, "weight": weight} if bias is None else {"x": x, "weight": weight, "bias": bias}
+    operands = (
+        {"x": x, "weight": weight} if bias is None else {"x": x, "weight": weight, "bias": bias}
+    )
     if not (x.dtype is weight.dtype and (bias is None or bias.dtype is x.dtype)):
         require(
             False,
@@ -87,7 +89,7 @@ def _linear_type(x: TensorType, weight: TensorType, bias: TensorType | None = No
 
 def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    y = np.matmul(rows, weight.T)
+    y: Array = np.matmul(rows, weight.T)
     if bias is not None:
         y += bias
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])

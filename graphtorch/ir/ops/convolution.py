@@ -30,7 +30,9 @@ Shape = tuple[int, ...]
 _COLUMNS = 1 << 20  # elements of the column matrix made at a time
 
 
-def output_size(size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> Shape:
+def output_size(
+    size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape
+) -> Shape:
     """Spatial sizes of the result."""
     return tuple(
         (s + 2 * p - d * (k - 1) - 1) // t + 1
@@ -42,15 +44,27 @@ def output_size(size: Shape, kernel: Shape, stride: Shape, padding: Shape, dilat
 
 
 def _check(
-    name: str, x: TensorType, w: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int
+    name: str,
+    x: TensorType,
+    w: TensorType,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int,
 ) -> Shape:
     """Check input and weight; returns the spatial sizes of the output."""
     require_kind(name, x, "f")
     spatial = x.ndim - 2
     operands: dict[str, Any] = {"input": x, "weight": w}
-    require(x.dtype is w.dtype, f"Input type ({x.dtype!r}) and weight type ({w.dtype!r}) should be the same", **operands)
     require(
-        spatial >= 1 and w.ndim == x.ndim and len(stride) == len(padding) == len(dilation) == spatial,
+        x.dtype is w.dtype,
+        f"Input type ({x.dtype!r}) and weight type ({w.dtype!r}) should be the same",
+        **operands,
+    )
+    require(
+        spatial >= 1
+        and w.ndim == x.ndim
+        and len(stride) == len(padding) == len(dilation) == spatial,
         f"{name}: expected input[n, c, *sizes] and weight[o, c / groups, *sizes]",
         **operands,
     )
@@ -60,7 +74,11 @@ def _check(
         f" {w.shape[1] * groups} channels, but got {x.shape[1]} channels instead",
         **operands,
     )
-    require(min(stride) >= 1 and min(dilation) >= 1 and min(padding) >= 0, f"{name}: non-positive stride is not supported", **operands)
+    require(
+        min(stride) >= 1 and min(dilation) >= 1 and min(padding) >= 0,
+        f"{name}: non-positive stride is not supported",
+        **operands,
+    )
     out = output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
     require(
         min(out) >= 1,
@@ -78,7 +96,14 @@ def _conv_type(
 
 
 def _input_grad_type(
-    g: TensorType, w: TensorType, *, input_shape: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
+    g: TensorType,
+    w: TensorType,
+    *,
+    input_shape: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
 ) -> TensorType:
     x = TensorType(g.dtype, tuple(input_shape))
     y = _conv_type(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -87,7 +112,14 @@ def _input_grad_type(
 
 
 def _weight_grad_type(
-    g: TensorType, x: TensorType, *, weight_shape: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
+    g: TensorType,
+    x: TensorType,
+    *,
+    weight_shape: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
 ) -> TensorType:
     w = TensorType(g.dtype, tuple(weight_shape))
     y = _conv_type(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -98,14 +130,14 @@ def _weight_grad_type(
 # ---- NumPy
 
 
-def padded(x: Array, low: Shape, high: Shape, value: float = 0) -> Array:
+def padded(x: Array, low: Shape, high: Shape, value: float = 0) -> Any:
     """x with its trailing dimensions padded; x itself if there is nothing to add."""
     if not any(low) and not any(high):
         return x
     lead = x.ndim - len(low)
     inner = x.shape[lead:]
     shape = (*x.shape[:lead], *(a + n + b for a, n, b in zip(low, inner, high, strict=True)))
-    y = np.full(shape, value, x.dtype) if value else np.zeros(shape, x.dtype)
+    y: Any = np.full(shape, value, x.dtype) if value else np.zeros(shape, x.dtype)
     y[(..., *(slice(a, a + n) for a, n in zip(low, inner, strict=True)))] = x
     return y
 
@@ -116,7 +148,9 @@ def _parts(images: int, columns: int) -> Iterator[slice]:
     return (slice(i, min(i + step, images)) for i in range(0, images, step))
 
 
-def _columns(x: Array, kernel: Shape, out: Shape, stride: Shape, dilation: Shape, groups: int) -> Array:
+def _columns(
+    x: Array, kernel: Shape, out: Shape, stride: Shape, dilation: Shape, groups: int
+) -> Array:
     """Padded images as [groups, c / groups * taps, images * positions]."""
     n, c = x.shape[:2]
     across = x.strides[2:]
@@ -144,12 +178,15 @@ def _channels_first(g: Array, groups: int) -> Array:
     return g.reshape(n, o, -1).transpose(1, 0, 2).reshape(groups, o // groups, -1)
 
 
-def _conv(x: Array, w: Array, *, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1) -> Array:
+def _conv(
+    x: Array, w: Array, *, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
+) -> Array:
     kernel = w.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     n, o, positions = x.shape[0], w.shape[0], math.prod(out)
     if set(kernel) | set(stride) == {1} and not any(padding) and groups == 1:
-        return np.matmul(w.reshape(o, -1), x.reshape(n, x.shape[1], -1)).reshape(n, o, *out)
+        pointwise: Array = np.matmul(w.reshape(o, -1), x.reshape(n, x.shape[1], -1))
+        return pointwise.reshape(n, o, *out)
     x = padded(x, padding, padding)
     weights = _grouped(w, groups)
     y = np.empty((n, o, positions), x.dtype)
@@ -161,12 +198,20 @@ def _conv(x: Array, w: Array, *, stride: Shape, padding: Shape, dilation: Shape,
 
 
 def _input_grad(
-    g: Array, w: Array, *, input_shape: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
+    g: Array,
+    w: Array,
+    *,
+    input_shape: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
 ) -> Array:
     n, c = input_shape[:2]
     size, kernel, out = input_shape[2:], w.shape[2:], g.shape[2:]
     if set(kernel) | set(stride) == {1} and not any(padding) and groups == 1:
-        return np.matmul(w.reshape(w.shape[0], c).T, g.reshape(n, w.shape[0], -1)).reshape(input_shape)
+        pointwise: Array = np.matmul(w.reshape(w.shape[0], c).T, g.reshape(n, w.shape[0], -1))
+        return pointwise.reshape(input_shape)
     weights = np.swapaxes(_grouped(w, groups), 1, 2)
     whole = np.zeros((n, c, *(s + 2 * p for s, p in zip(size, padding, strict=True))), g.dtype)
     for part in _parts(n, c * math.prod(kernel) * math.prod(out)):
@@ -184,7 +229,14 @@ def _input_grad(
 
 
 def _weight_grad(
-    g: Array, x: Array, *, weight_shape: Shape, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
+    g: Array,
+    x: Array,
+    *,
+    weight_shape: Shape,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
+    groups: int = 1,
 ) -> Array:
     kernel, out = weight_shape[2:], g.shape[2:]
     x = padded(x, padding, padding)
@@ -241,32 +293,48 @@ def _window(stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Wind
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
-def _conv_x(g: Any, w: Any, x_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
-    return conv_input_grad(g, w, input_shape=x_type.shape, **_window(stride, padding, dilation, groups))
+def _conv_x(
+    g: Any, w: Any, x_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int
+) -> Any:
+    return conv_input_grad(
+        g, w, input_shape=x_type.shape, **_window(stride, padding, dilation, groups)
+    )
 
 
-def _conv_w(g: Any, x: Any, w_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
-    return conv_weight_grad(g, x, weight_shape=w_type.shape, **_window(stride, padding, dilation, groups))
+def _conv_w(
+    g: Any, x: Any, w_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int
+) -> Any:
+    return conv_weight_grad(
+        g, x, weight_shape=w_type.shape, **_window(stride, padding, dilation, groups)
+    )
 
 
-def _input_grad_g(g: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
+def _input_grad_g(
+    g: Any, w: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
+) -> Any:
     return conv(g, w, **_window(stride, padding, dilation, groups))
 
 
 def _input_grad_w(
     g: Any, dy: Any, w_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Any:
-    return conv_weight_grad(dy, g, weight_shape=w_type.shape, **_window(stride, padding, dilation, groups))
+    return conv_weight_grad(
+        dy, g, weight_shape=w_type.shape, **_window(stride, padding, dilation, groups)
+    )
 
 
-def _weight_grad_g(g: Any, x: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Any:
+def _weight_grad_g(
+    g: Any, x: Any, stride: Shape, padding: Shape, dilation: Shape, groups: int
+) -> Any:
     return conv(x, g, **_window(stride, padding, dilation, groups))
 
 
 def _weight_grad_x(
     g: Any, dy: Any, x_type: TensorType, stride: Shape, padding: Shape, dilation: Shape, groups: int
 ) -> Any:
-    return conv_input_grad(dy, g, input_shape=x_type.shape, **_window(stride, padding, dilation, groups))
+    return conv_input_grad(
+        dy, g, input_shape=x_type.shape, **_window(stride, padding, dilation, groups)
+    )
 
 
 # conv(x, w, stride=, padding=, dilation=, groups=1): correlation, as PyTorch's conv1d, 2d, 3d

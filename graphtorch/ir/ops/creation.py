@@ -25,7 +25,13 @@ def _full(*, shape: tuple[int, ...], value: Any, dtype: DType) -> Array:
     if value == 0 and type(value) is not float:
         return np.zeros(shape, dtype.numpy)
     y = np.empty(shape, dtype.numpy)
-    y.fill(bool(value) if dtype.kind == "b" else fitted(value, dtype.numpy) if dtype.kind in "iu" else value)
+    y.fill(
+        bool(value)
+        if dtype.kind == "b"
+        else fitted(value, dtype.numpy)
+        if dtype.kind in "iu"
+        else value
+    )
     return y
 
 

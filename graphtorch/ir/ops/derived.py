@@ -23,7 +23,9 @@ from ..types import TensorType
 _reversed: dict[Any, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {}
 
 
-def derived(name: str, inputs: str, infer: Callable[..., Any], decompose: Callable[..., Any]) -> Joint:
+def derived(
+    name: str, inputs: str, infer: Callable[..., Any], decompose: Callable[..., Any]
+) -> Joint:
     """The rule for an op with these inputs, whose attributes are the keywords of `infer`."""
     operands = inputs.split()
     if operands and operands[-1].startswith("*"):

@@ -13,15 +13,18 @@ import numpy as np
 from ...errors import UnsupportedError
 from ..op import Joint, Op, declare
 from ..types import TensorType, int64
-from .index import scatter_add, zeros
+from .index import scatter_add
 from .inference import operands_message, require, require_dim
 from .kernels import Array, Kernel, quiet, widened
+from .region import zeros
 from .samples import Case, integers, normal
 
 # ---- sorting
 
 
-def _sort_type(x: TensorType, *, dim: int, descending: bool = False) -> tuple[TensorType, TensorType]:
+def _sort_type(
+    x: TensorType, *, dim: int, descending: bool = False
+) -> tuple[TensorType, TensorType]:
     require_dim("sort", x, dim)
     return x, TensorType(int64, x.shape)
 
@@ -69,7 +72,9 @@ def _topk(
     return np.take_along_axis(x, order, axis=dim), order
 
 
-def _moved_rule(g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, dim: int) -> tuple[Any, ...]:
+def _moved_rule(
+    g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, dim: int
+) -> tuple[Any, ...]:
     return (scatter_add(zeros(x_type), y[1], g[0], dim=dim),)
 
 
@@ -107,7 +112,9 @@ topk = declare(
 # ---- searching
 
 
-def _searchsorted_type(boundaries: TensorType, values: TensorType, *, right: bool = False) -> TensorType:
+def _searchsorted_type(
+    boundaries: TensorType, values: TensorType, *, right: bool = False
+) -> TensorType:
     fits = boundaries.ndim == 1 or boundaries.shape[:-1] == values.shape[:-1]
     require(
         fits and boundaries.ndim >= 1 and boundaries.dtype is values.dtype,
@@ -185,4 +192,3 @@ unique = _by_value("unique", "x", quiet(_unique))
 bincount = _by_value("bincount", "x weights", quiet(_bincount))
 # masked_select(x, mask): the elements where mask holds, in order
 masked_select = _by_value("masked_select", "x mask", quiet(_masked_select))
-

@@ -57,7 +57,10 @@ def widened(function: Kernel) -> Kernel:
         else:
             y = _fresh().run(function, *operands, **attrs)
             return np.asarray(y) if isinstance(y, np.generic) else y
-        wide = [x.astype(float32) if x.__class__ is np.ndarray and x.dtype == half else x for x in operands]
+        wide = [
+            x.astype(float32) if x.__class__ is np.ndarray and x.dtype == half else x
+            for x in operands
+        ]
         y = _fresh().run(function, *wide, **attrs)
         if isinstance(y, tuple):
             return tuple(_narrow(part, half) for part in y)

@@ -12,25 +12,31 @@ from typing import Any
 
 import numpy as np
 
-from ..op import Joint, declare
+from ..op import Joint, Op, declare
 from ..types import TensorType, int64
 from .contraction import matmul, transposed
 from .creation import iota
-from .index import tril
 from .inference import operands_message, require
 from .kernels import Array, Kernel, quiet
 from .pointwise import eq, where
 from .reduction import restored
+from .region import tril
 from .samples import Case, normal
 from .view import expand, reshape
 
 
 def _require_matrix(name: str, a: TensorType, square: bool = True) -> TensorType:
     if a.dtype.kind != "f" or a.dtype.itemsize < 4:
-        raise RuntimeError(operands_message(f"linalg.{name}: Expected a floating point tensor of 32 or 64 bits", a=a))
+        raise RuntimeError(
+            operands_message(
+                f"linalg.{name}: Expected a floating point tensor of 32 or 64 bits", a=a
+            )
+        )
     require(a.ndim >= 2, f"linalg.{name}: The input tensor A must have at least 2 dimensions.", a=a)
     if square:
-        require(a.shape[-1] == a.shape[-2], f"linalg.{name}: A must be batches of square matrices", a=a)
+        require(
+            a.shape[-1] == a.shape[-2], f"linalg.{name}: A must be batches of square matrices", a=a
+        )
     return a
 
 
@@ -87,7 +93,13 @@ def _inverse_rule(g: Any, y: Any) -> Any:
 def _solve_type(a: TensorType, b: TensorType) -> TensorType:
     _require_matrix("solve", a)
     fits = b.ndim == a.ndim and b.dtype is a.dtype and b.shape[:-1] == a.shape[:-1]
-    require(fits, "linalg.solve: Incompatible shapes of A and B", "wanted are A[..., n, n] and B[..., n, k]", a=a, b=b)
+    require(
+        fits,
+        "linalg.solve: Incompatible shapes of A and B",
+        "wanted are A[..., n, n] and B[..., n, k]",
+        a=a,
+        b=b,
+    )
     return b
 
 
@@ -122,7 +134,7 @@ inverse = declare(
 )  # fmt: skip
 
 # solve(a[..., n, n], b[..., n, k]): x with a @ x = b
-solve = declare(
+solve: Op = declare(
     "solve", "host", "a b", _solve_type, _lapack("solve", np.linalg.solve),
     vjp=(_solve_a, lambda g, a: solve(transposed(a), g)),
     samples=lambda: [((_invertible(), normal(4, 2, seed=1)), {}), ((_invertible(2), normal(2, 4, 3, seed=1)), {})],
@@ -163,13 +175,17 @@ def _cholesky_rule(g: Any, y: Any) -> Any:
 def _qr_type(a: TensorType) -> tuple[TensorType, TensorType]:
     _require_matrix("qr", a, square=False)
     k = min(a.shape[-2:])
-    return TensorType(a.dtype, (*a.shape[:-1], k)), TensorType(a.dtype, (*a.shape[:-2], k, a.shape[-1]))
+    return TensorType(a.dtype, (*a.shape[:-1], k)), TensorType(
+        a.dtype, (*a.shape[:-2], k, a.shape[-1])
+    )
 
 
 def _qr_rule(g: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, ...]:
     q, r = y
     if r.shape[-1] > r.shape[-2]:
-        raise RuntimeError("the derivative of linalg.qr is implemented for matrices with at least as many rows as columns")
+        raise RuntimeError(
+            "the derivative of linalg.qr is implemented for matrices with at least as many rows as columns"
+        )
     m = matmul(r, transposed(g[1])) - matmul(transposed(g[0]), q)
     mirrored = tril(m, diagonal=0) + transposed(tril(m, diagonal=-1))
     right = transposed(g[0] + matmul(q, mirrored))  # x r^T = right^T  <=>  r x^T = right
@@ -192,7 +208,11 @@ def _svd_type(a: TensorType) -> tuple[TensorType, TensorType, TensorType]:
     _require_matrix("svd", a, square=False)
     lead, (m, n) = a.shape[:-2], a.shape[-2:]
     k = min(m, n)
-    return TensorType(a.dtype, (*lead, m, k)), TensorType(a.dtype, (*lead, k)), TensorType(a.dtype, (*lead, k, n))
+    return (
+        TensorType(a.dtype, (*lead, m, k)),
+        TensorType(a.dtype, (*lead, k)),
+        TensorType(a.dtype, (*lead, k, n)),
+    )
 
 
 def _svd_rule(g: tuple[Any, ...], y: tuple[Any, ...]) -> tuple[Any, ...]:

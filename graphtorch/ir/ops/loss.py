@@ -36,7 +36,9 @@ def require_reduction(reduction: str) -> None:
 # ---- types
 
 
-def _check(name: str, x: TensorType, target: TensorType, weight: TensorType | None, reduction: str) -> TensorType:
+def _check(
+    name: str, x: TensorType, target: TensorType, weight: TensorType | None, reduction: str
+) -> TensorType:
     require_kind(name, x, "f")
     require_reduction(reduction)
     operands: dict[str, Any] = {"x": x, "target": target}
@@ -152,7 +154,7 @@ def _cross_entropy_backward(
     t, valid = _valid_targets(target, x.shape[1], ignore_index)
     weights = _row_weights(t, valid, weight, x.dtype)
     g = _row_cotangents(dy, weights, reduction)
-    p = np.exp(rows - np.maximum.reduce(rows, axis=1, keepdims=True))
+    p: Array = np.exp(rows - np.maximum.reduce(rows, axis=1, keepdims=True))
     sums = np.add.reduce(p, axis=1)
     hit = g * weights
     everywhere = np.arange(t.size)
@@ -177,7 +179,12 @@ def _cross_entropy_backward(
 
 
 def _nll_loss(
-    x: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean", ignore_index: int = -100
+    x: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    reduction: str = "mean",
+    ignore_index: int = -100,
 ) -> Any:
     t, valid = _valid_targets(target, x.shape[1], ignore_index)
     weights = _row_weights(t, valid, weight, x.dtype)
@@ -226,7 +233,9 @@ def _cross_entropy_decomposed(
 ) -> Any:  # fmt: skip
     low = log_softmax(x, dim=1)
     if not label_smoothing:
-        return _nll_loss_decomposed(low, target, weight, reduction=reduction, ignore_index=ignore_index)
+        return _nll_loss_decomposed(
+            low, target, weight, reduction=reduction, ignore_index=ignore_index
+        )
     safe, valid, weights = _targets(x, target, weight, ignore_index)
     losses = -_at_target(low, safe) * weights
     scaled = low if weight is None else low * _along_classes(weight, x)
@@ -283,7 +292,13 @@ def _cross_entropy_backward_decomposed(
 
 
 def _cross_entropy_x(
-    g: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_index: int, label_smoothing: float
+    g: Any,
+    x: Any,
+    target: Any,
+    weight: Any,
+    reduction: str,
+    ignore_index: int,
+    label_smoothing: float,
 ) -> Any:
     operands = (g, x, target) if weight is None else (g, x, target, weight)
     return cross_entropy_backward(

@@ -24,6 +24,7 @@ from .reduction import mean, restored, sum
 from .samples import Case, between, normal
 from .view import expand
 
+
 def given(*values: Any) -> tuple[Any, ...]:
     """The values that are not None."""
     return tuple(v for v in values if v is not None)
@@ -146,7 +147,13 @@ def _row_norm(name: str, centre: bool) -> tuple[Op, Op]:
         return found
 
     def infer_backward(
-        dy: TensorType, x: TensorType, weight: TensorType | None = None, *, ndim: int, eps: float, bias: bool
+        dy: TensorType,
+        x: TensorType,
+        weight: TensorType | None = None,
+        *,
+        ndim: int,
+        eps: float,
+        bias: bool,
     ) -> tuple[TensorType, ...]:
         _check(backward_name, x, ndim, weight)
         return given(x, weight, weight if bias else None)

@@ -21,10 +21,17 @@ from .samples import Case, between, normal
 from .view import expand
 
 
-def _check(name: str, param: TensorType, like: dict[str, TensorType | None], scalars: dict[str, TensorType]) -> None:
+def _check(
+    name: str, param: TensorType, like: dict[str, TensorType | None], scalars: dict[str, TensorType]
+) -> None:
     require_kind(name, param, "f")
     for operand, type in like.items():
-        require(type is None or type == param, f"{name}: {operand} must be {param}", param=param, **{operand: type})
+        require(
+            type is None or type == param,
+            f"{name}: {operand} must be {param}",
+            param=param,
+            **{operand: type},
+        )
     for operand, type in scalars.items():
         require(
             type.shape == () and type.dtype.kind == "f",
@@ -96,7 +103,13 @@ def _sgd_decomposed(
 
 def _sgd_samples() -> list[Case]:
     p, g, lr, buffer = normal(3, 4), normal(3, 4, seed=1), np.array(0.1), normal(3, 4, seed=2)
-    plain = {"weight_decay": 0.0, "momentum": 0.0, "dampening": 0.0, "nesterov": False, "maximize": False}
+    plain = {
+        "weight_decay": 0.0,
+        "momentum": 0.0,
+        "dampening": 0.0,
+        "nesterov": False,
+        "maximize": False,
+    }
     return [
         ((p, g, lr), plain),
         ((p, g, lr.astype(np.float32)), {**plain, "weight_decay": 0.1, "maximize": True}),
@@ -125,8 +138,17 @@ def _adam_row(name: str, decoupled: bool) -> Op:
         bias_correction1: TensorType, bias_correction2: TensorType, max_exp_avg_sq: TensorType | None = None, *,
         beta1: float, beta2: float, eps: float, weight_decay: float, maximize: bool,
     ) -> tuple[TensorType, ...]:  # fmt: skip
-        state = {"grad": grad, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "max_exp_avg_sq": max_exp_avg_sq}
-        scalars = {"lr": lr, "bias_correction1": bias_correction1, "bias_correction2": bias_correction2}
+        state = {
+            "grad": grad,
+            "exp_avg": exp_avg,
+            "exp_avg_sq": exp_avg_sq,
+            "max_exp_avg_sq": max_exp_avg_sq,
+        }
+        scalars = {
+            "lr": lr,
+            "bias_correction1": bias_correction1,
+            "bias_correction2": bias_correction2,
+        }
         _check(name, param, state, scalars)
         return (param,) * (3 if max_exp_avg_sq is None else 4)
 
@@ -160,7 +182,9 @@ def _adam_row(name: str, decoupled: bool) -> Op:
         denominator = np.asarray(np.sqrt(largest))
         denominator /= _number(np.sqrt(bias_correction2), dtype)
         denominator += number(eps)
-        step = np.divide(first * _number(-(lr / bias_correction1), dtype), denominator, out=denominator)
+        step = np.divide(
+            first * _number(-(lr / bias_correction1), dtype), denominator, out=denominator
+        )
         new = np.asarray(new)
         new += step
         return (new, first, second) if max_exp_avg_sq is None else (new, first, second, largest)
@@ -194,7 +218,12 @@ def _adam_row(name: str, decoupled: bool) -> Op:
 
 
 def _adam_samples() -> list[Case]:
-    tensors = (normal(3, 4), normal(3, 4, seed=1), normal(3, 4, seed=2), between(0, 1, 3, 4, seed=3))
+    tensors = (
+        normal(3, 4),
+        normal(3, 4, seed=1),
+        normal(3, 4, seed=2),
+        between(0, 1, 3, 4, seed=3),
+    )
     scalars = (np.array(1e-2), np.array(1 - 0.9**3), np.array(1 - 0.999**3))
     attrs = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "maximize": False}
     return [

@@ -17,11 +17,20 @@ from ..op import SAME, Op
 from ..op import pointwise as _pointwise
 from ..types import DType, TensorType, bool_
 from . import special
-from .inference import FLOATS, INTEGERS, REALS, elementwise, require, require_kind
-from .kernels import Array, Kernel, binary, comparing, fitted, is_half, quiet, unary
+from .inference import FLOATS, INTEGERS, REALS, elementwise, require
+from .kernels import Array, Kernel, binary, comparing, fitted, quiet, unary
 from .samples import Samples, between, booleans, flags, integers, ints, normal, on
 
 NUMBERS = "fiu"
+
+# rows that rules above them mention
+sign: Op
+cos: Op
+cosh: Op
+digamma: Op
+trigamma: Op
+eq: Op
+where: Op
 
 
 def _row(
@@ -81,7 +90,11 @@ _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 def _sign_body(s: Any, x: Any) -> Any:
     one, zero = s.const(1, s.dtype(x)), s.const(0, s.dtype(x))
-    negative = zero if s.dtype(x).kind in "ub" else s.select(s.less(x, zero), s.const(-1, s.dtype(x)), zero)
+    negative = (
+        zero
+        if s.dtype(x).kind in "ub"
+        else s.select(s.less(x, zero), s.const(-1, s.dtype(x)), zero)
+    )
     if s.dtype(x).kind == "b":
         return x
     return s.select(s.less(zero, x), one, negative)
@@ -181,7 +194,7 @@ def _cast_type(x: TensorType, *, dtype: DType) -> TensorType:
 
 
 @quiet
-def _cast(x: Array, *, dtype: DType) -> Array:
+def _cast(x: Array, *, dtype: DType) -> Any:
     if dtype.kind == "b":
         return x != 0
     if x.dtype.kind in "fV" and dtype.kind == "u":  # as PyTorch: through int64, so negatives wrap
@@ -380,7 +393,13 @@ def _where_type(condition: TensorType, a: Any, b: Any) -> TensorType:
 
 
 def _branch(x: Any, dtype: np.dtype[Any]) -> Any:
-    return x if isinstance(x, np.ndarray) else fitted(x, dtype) if dtype.kind in "iu" else np.asarray(x, dtype)
+    return (
+        x
+        if isinstance(x, np.ndarray)
+        else fitted(x, dtype)
+        if dtype.kind in "iu"
+        else np.asarray(x, dtype)
+    )
 
 
 @quiet
@@ -402,4 +421,3 @@ where = _pointwise(
         ((flags(), normal(), normal(seed=1)), {}),
     ],
 )  # fmt: skip
-

@@ -108,7 +108,9 @@ def _backward(dy: Array, indices: Array, *, shape: Shape, pooled: int) -> Array:
     return y.reshape(shape)
 
 
-def _rule(g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, kernel: Shape) -> tuple[Any, ...]:
+def _rule(
+    g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, kernel: Shape
+) -> tuple[Any, ...]:
     return (max_pool_backward(g[0], y[1], shape=x_type.shape, pooled=len(kernel)),)
 
 
@@ -122,8 +124,12 @@ def _backward_rule(g: Any, indices: Any, pooled: int) -> Any:
 
 
 def _samples() -> list[Case]:
-    def window(kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil_mode: bool = False) -> dict[str, Any]:
-        return dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    def window(
+        kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil_mode: bool = False
+    ) -> dict[str, Any]:
+        return dict(
+            kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+        )
 
     return [
         ((normal(2, 3, 6, 8),), window((2, 2), (2, 2), (0, 0), (1, 1))),

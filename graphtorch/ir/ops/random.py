@@ -146,8 +146,9 @@ def _scale(p: float) -> float:
 
 
 def _dropout(x: Array, mask: Array, *, p: float) -> Array:
-    scaled = mask * x.dtype.type(_scale(p))
-    return np.multiply(x, scaled, out=scaled)
+    scaled: Array = mask * x.dtype.type(_scale(p))
+    scaled *= x
+    return scaled
 
 
 def _dropout_samples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -159,7 +160,7 @@ def _dropout_samples() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
 
 
 # dropout(x, mask, p=): x * mask / (1 - p), the mask drawn by bernoulli_fill(p=1-p)
-dropout = declare(
+dropout: Op = declare(
     "dropout", "composite", "x mask", _dropout_type, _dropout,
     decompose=lambda x, mask, *, p: x * (mask * _scale(p)),
     vjp=(lambda g, mask, p: dropout(g, mask, p=p), lambda g, x, p: g * (x * _scale(p))), samples=_dropout_samples,

@@ -17,10 +17,10 @@ import numpy as np
 from ..op import Op, declare
 from ..types import DType, TensorType, bool_, int64
 from .creation import full
-from .index import concat
 from .inference import REALS, kept, require, require_dim, require_dims, require_kind, without
 from .kernels import Array, Kernel, widened
 from .pointwise import cast, div, eq, where
+from .region import concat
 from .samples import Case, between, flags, integers, normal
 from .view import expand, permute, reshape
 from .view import slice as slice_
@@ -47,13 +47,15 @@ def highest(dtype: DType) -> Any:
     return float("inf") if dtype.kind == "f" else int(np.iinfo(dtype.numpy).max)
 
 
-def _infer(name: str, kinds: str, *, nonempty: bool = False, out: DType | None = None) -> Callable[..., TensorType]:
+def _infer(
+    name: str, kinds: str, *, nonempty: bool = False, out: DType | None = None
+) -> Callable[..., TensorType]:
     def infer(x: TensorType, *, dims: tuple[int, ...]) -> TensorType:
         require_dims(name, x, dims)
         require_kind(name, x, kinds)
         if nonempty:
             require(
-                all_(x.shape[d] for d in dims),
+                0 not in [x.shape[d] for d in dims],
                 f"{name}(): Expected reduction dim to have non-zero size",
                 x=x,
             )
@@ -62,11 +64,14 @@ def _infer(name: str, kinds: str, *, nonempty: bool = False, out: DType | None =
     return infer
 
 
-all_ = all  # the builtin: a row below takes its name
-
-
 def _sum(x: Array, *, dims: tuple[int, ...]) -> Any:
-    if x.dtype.kind == "f" and x.ndim == 2 and dims == (0,) and x.shape[0] > 1 and x.flags.c_contiguous:
+    if (
+        x.dtype.kind == "f"
+        and x.ndim == 2
+        and dims == (0,)
+        and x.shape[0] > 1
+        and x.flags.c_contiguous
+    ):
         return np.ones(x.shape[0], x.dtype) @ x  # adds whole rows, several partial sums at a time
     return np.add.reduce(x, axis=dims, dtype=x.dtype)
 
@@ -141,14 +146,19 @@ def _samples() -> list[Case]:
 
 
 def _empty() -> list[Case]:
-    return [((np.zeros((0, 3), np.float32),), {"dims": (0,)}), ((np.zeros((3, 0), np.float32),), {"dims": (1,)})]
+    return [
+        ((np.zeros((0, 3), np.float32),), {"dims": (0,)}),
+        ((np.zeros((3, 0), np.float32),), {"dims": (1,)}),
+    ]
 
 
 def _products() -> list[Case]:
     x = between(0.5, 1.5, 3, 4, 5)
     zeros = x.copy()
     zeros[0, 0, 0] = zeros[1, :2, 0] = 0
-    return [((a,), {"dims": d}) for a in (x, zeros) for d in ((0,), (2,), (0, 2), (0, 1, 2))] + _empty()
+    return [
+        ((a,), {"dims": d}) for a in (x, zeros) for d in ((0,), (2,), (0, 2), (0, 1, 2))
+    ] + _empty()
 
 
 def _booleans() -> list[Case]:
@@ -161,7 +171,14 @@ def _meta(combine: str, init: Callable[[DType], Any]) -> dict[str, Any]:
     return {"combine": combine, "init": init}
 
 
-def _row(name: str, kinds: str, numpy: Kernel, rule: Callable[..., Any] | None, meta: dict[str, Any], **row: Any) -> Op:
+def _row(
+    name: str,
+    kinds: str,
+    numpy: Kernel,
+    rule: Callable[..., Any] | None,
+    meta: dict[str, Any],
+    **row: Any,
+) -> Op:
     infer = _infer(name, kinds, nonempty=row.pop("nonempty", False), out=row.pop("out", None))
     vjp = None if rule is None else (rule,)
     return declare(name, "reduction", "x", infer, widened(numpy), vjp=vjp, meta=meta, **row)
@@ -203,7 +220,12 @@ def _arg_row(name: str, combine: str, init: Callable[[DType], Any], numpy: Kerne
 def _arg_samples() -> list[Case]:
     ties = np.array([[1, 3, 3], [2, 2, 0]], np.float32)
     nan = np.array([[1, np.nan, 5, np.nan]], np.float32)
-    return [((ties,), {"dim": 0}), ((ties,), {"dim": 1}), ((nan,), {"dim": 1}), ((integers(0, 9, 4, 5),), {"dim": 0})]
+    return [
+        ((ties,), {"dim": 0}),
+        ((ties,), {"dim": 1}),
+        ((nan,), {"dim": 1}),
+        ((integers(0, 9, 4, 5),), {"dim": 0}),
+    ]
 
 
 argmax = _arg_row("argmax", "argmax", lowest, np.argmax)
@@ -229,9 +251,11 @@ def _mean_decomposed(x: Any, *, dims: tuple[int, ...]) -> Any:
     return sum(x, dims=dims) * float("nan") if n == 0 else sum(x, dims=dims) / float(n)
 
 
+_mean_type = _infer("mean", "f")
+
 # mean(x, dims=)
 mean = declare(
-    "mean", "composite", "x", _infer("mean", "f"), widened(_mean), decompose=_mean_decomposed,
+    "mean", "composite", "x", _mean_type, widened(_mean), decompose=_mean_decomposed,
     vjp=(lambda g, x_type, dims: restored(g / float(max(count(x_type.shape, dims), 1)), x_type.shape, dims),),
     samples=lambda: [c for c in _samples() if c[0][0].dtype.kind == "f"] + _empty(),
 )  # fmt: skip
@@ -239,13 +263,15 @@ mean = declare(
 
 def _var(x: Array, *, dims: tuple[int, ...], correction: float = 1) -> Any:
     n = count(x.shape, dims)
-    centred = x - np.asarray(_sum(x, dims=dims)).reshape(kept(x.shape, dims)) / x.dtype.type(max(n, 1))
+    centred = x - np.asarray(_sum(x, dims=dims)).reshape(kept(x.shape, dims)) / x.dtype.type(
+        max(n, 1)
+    )
     total = _sum(np.square(centred, out=centred), dims=dims)
     return np.asarray(total) / x.dtype.type(max(n - correction, 0))
 
 
 def _var_infer(x: TensorType, *, dims: tuple[int, ...], correction: float = 1) -> TensorType:
-    return mean.infer(x, dims=dims)
+    return _mean_type(x, dims=dims)
 
 
 def _var_decomposed(x: Any, *, dims: tuple[int, ...], correction: float = 1) -> Any:

@@ -28,13 +28,17 @@ Element = Callable[..., Any]
 def reduced(losses: Any, reduction: str) -> Any:
     """Losses as ops, reduced."""
     dims = tuple(range(losses.ndim))
-    return losses if reduction == "none" else (mean if reduction == "mean" else sum)(losses, dims=dims)
+    return (
+        losses if reduction == "none" else (mean if reduction == "mean" else sum)(losses, dims=dims)
+    )
 
 
 def _reduced(losses: Array, reduction: str) -> Any:
     if reduction == "none":
         return losses
-    return losses.mean(dtype=losses.dtype) if reduction == "mean" else losses.sum(dtype=losses.dtype)
+    return (
+        losses.mean(dtype=losses.dtype) if reduction == "mean" else losses.sum(dtype=losses.dtype)
+    )
 
 
 def _spread(g: Any, x_type: TensorType, reduction: str) -> Any:
@@ -60,12 +64,16 @@ def _loss(
     x and in target as ops; without target_slope it is the opposite of slope.
     """
 
-    def infer(x: TensorType, target: TensorType, *, reduction: str = "mean", **attrs: Any) -> TensorType:
+    def infer(
+        x: TensorType, target: TensorType, *, reduction: str = "mean", **attrs: Any
+    ) -> TensorType:
         require_kind(name, x, "f")
         require_reduction(reduction)
         if attrs.keys() - defaults.keys():
             raise TypeError(f"{name} has no attribute {', '.join(attrs.keys() - defaults.keys())}")
-        require(x == target, f"{name}: x and target must have one shape and dtype", x=x, target=target)
+        require(
+            x == target, f"{name}: x and target must have one shape and dtype", x=x, target=target
+        )
         return x if reduction == "none" else TensorType(x.dtype, ())
 
     def kernel(x: Array, target: Array, *, reduction: str = "mean", **attrs: Any) -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..op import Joint, declare
+from ..op import Joint, Op, declare
 from ..types import TensorType, int64
 from .creation import full
-from .index import concat, pad, scatter_add, zeros
+from .index import scatter_add
 from .inference import require_dim, require_kind
 from .kernels import Array, widened
 from .pointwise import eq, exp, where
+from .region import concat, pad, zeros
 from .samples import Case, integers, normal
 from .view import flip
 from .view import slice as slice_
@@ -35,7 +36,12 @@ def _samples() -> list[Case]:
     x = normal(3, 5)
     holes = x.copy()
     holes[0, 2] = holes[1, 1] = holes[1, 3] = 0
-    return [((x,), {"dim": 0}), ((x,), {"dim": 1}), ((holes,), {"dim": 1}), ((normal(3, 0),), {"dim": 1})]
+    return [
+        ((x,), {"dim": 0}),
+        ((x,), {"dim": 1}),
+        ((holes,), {"dim": 1}),
+        ((normal(3, 0),), {"dim": 1}),
+    ]
 
 
 def _accumulated(ufunc: np.ufunc) -> Callable[..., Array]:
@@ -91,7 +97,7 @@ def _cumprod_rule(g: Any, y: Any, x: Any, dim: int) -> Any:
 
 
 # cumsum(x, dim=)
-cumsum = declare(
+cumsum: Op = declare(
     "cumsum", "host", "x", _infer("cumsum", "fiu"), widened(_accumulated(np.add)),
     vjp=(lambda g, dim: backwards(g, cumsum, dim),), samples=_samples,
 )  # fmt: skip
@@ -161,7 +167,9 @@ def _extreme_samples() -> list[Case]:
     return [((x,), {"dim": 1}) for x in (normal(3, 5), nan, ties)] + [((normal(3, 5),), {"dim": 0})]
 
 
-def _extreme_rule(g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, dim: int) -> tuple[Any, ...]:
+def _extreme_rule(
+    g: tuple[Any, Any], y: tuple[Any, Any], x_type: TensorType, dim: int
+) -> tuple[Any, ...]:
     return (scatter_add(zeros(x_type), y[1], g[0], dim=dim),)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import declare
+from ..op import Op, declare
 from ..types import TensorType
 from .inference import require_dim, require_kind
 from .kernels import Array, widened
@@ -138,7 +138,7 @@ log_softmax = declare(
 )  # fmt: skip
 
 # softmax_backward(dy, output, dim=): output * (dy - sum(dy * output))
-softmax_backward = declare(
+softmax_backward: Op = declare(
     "softmax_backward", "composite", "dy output", _backward_type, widened(_softmax_backward),
     decompose=_softmax_backward_decomposed,
     vjp=(
@@ -149,7 +149,7 @@ softmax_backward = declare(
 )  # fmt: skip
 
 # log_softmax_backward(dy, output, dim=): dy - exp(output) * sum(dy)
-log_softmax_backward = declare(
+log_softmax_backward: Op = declare(
     "log_softmax_backward", "composite", "dy output", _backward_type, widened(_log_softmax_backward),
     decompose=_log_softmax_backward_decomposed,
     vjp=(

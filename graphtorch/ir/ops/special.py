@@ -213,7 +213,7 @@ def _digamma(x: Array) -> Array:
     return np.where(x == 0, np.copysign(np.inf, -x), y)
 
 
-def _trigamma(x: Array) -> Array:
+def _trigamma(x: Array) -> Any:
     """The derivative of digamma (Abramowitz & Stegun 6.4.12)."""
     reflect = x < 0.5
     z = np.where(reflect, 1 - x, x)
@@ -223,8 +223,8 @@ def _trigamma(x: Array) -> Array:
         z = z + 1
     r = 1 / z
     y = y + r + 0.5 * r * r + r * r * r * _polynomial(r * r, _TRIGAMMA)
-    sine = np.sin(math.pi * (x - np.floor(x)))
-    return np.where(reflect, (math.pi / sine) ** 2 - y, y)
+    cosecant = math.pi / np.sin(math.pi * (x - np.floor(x)))
+    return np.where(reflect, cosecant * cosecant - y, y)
 
 
 lgamma = in_float64(_lgamma)

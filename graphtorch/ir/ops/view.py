@@ -6,12 +6,13 @@ None where the view needs a copy.  NumPy kernels share memory (a reshape that ca
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
 import numpy as np
 
-from ..op import declare
+from ..op import Op, declare
 from ..types import TensorType
 from .inference import operands_message, require, require_dim, require_dims
 from .kernels import Array
@@ -20,7 +21,6 @@ from .samples import Case, normal
 Shape = tuple[int, ...]
 Strided = tuple[Shape, Shape, int] | None
 
-_builtin_slice = slice  # a row below takes its name
 _strided_view = np.lib.stride_tricks.as_strided
 
 
@@ -68,7 +68,7 @@ def contiguous(shape: Shape) -> Shape:
 
 
 # reshape(x, shape=): the same elements in row-major order
-reshape = declare(
+reshape: Op = declare(
     "reshape", "view", "x", _reshape_type, lambda x, *, shape: x.reshape(shape), strided=_reshape_strided,
     vjp=(lambda g, x_type: reshape(g, shape=x_type.shape),),
     samples=lambda: [
@@ -107,7 +107,7 @@ def inverse(dims: Shape) -> Shape:
 
 
 # permute(x, dims=): dimension i of the result is dimension dims[i] of x
-permute = declare(
+permute: Op = declare(
     "permute", "view", "x", _permute_type, lambda x, *, dims: x.transpose(dims), strided=_permute_strided,
     vjp=(lambda g, dims: permute(g, dims=inverse(dims)),),
     samples=lambda: [((normal(2, 3, 4),), {"dims": (2, 0, 1)}), ((normal(2, 3),), {"dims": (1, 0)}), ((normal(),), {"dims": ()})],
@@ -119,7 +119,9 @@ permute = declare(
 
 def _expand_type(x: TensorType, *, shape: Shape) -> TensorType:
     lead = len(shape) - x.ndim
-    fits = lead >= 0 and all(old in (1, new) for old, new in zip(x.shape, shape[lead:], strict=True))
+    fits = lead >= 0 and all(
+        old in (1, new) for old, new in zip(x.shape, shape[lead:], strict=True)
+    )
     require(fits, f"expand: {x} cannot grow to {list(shape)}; only dimensions of size 1 grow", x=x)
     return TensorType(x.dtype, tuple(shape))
 
@@ -127,19 +129,20 @@ def _expand_type(x: TensorType, *, shape: Shape) -> TensorType:
 def _expand_strided(old: Shape, strides: Shape, offset: int, *, shape: Shape) -> Strided:
     lead = len(shape) - len(old)
     grown = tuple(
-        0 if size != new else stride for size, new, stride in zip(old, shape[lead:], strides, strict=True)
+        0 if size != new else stride
+        for size, new, stride in zip(old, shape[lead:], strides, strict=True)
     )
     return shape, (0,) * lead + grown, offset
 
 
-_BROADCAST = ["multi_index", "refs_ok", "zerosize_ok"]
+_BROADCAST: Any = ["multi_index", "refs_ok", "zerosize_ok"]
 
 
 def _expand(x: Array, *, shape: Shape) -> Array:
     """np.broadcast_to without its layers of Python; read-only, as several elements are one."""
     if x.shape == shape:
         return x
-    it = np.nditer((x,), flags=_BROADCAST, op_flags=[["readonly"]], itershape=shape, order="C")
+    it = np.nditer([x], flags=_BROADCAST, op_flags=[["readonly"]], itershape=shape, order="C")
     view: Array = it.itviews[0]
     return view
 
@@ -148,7 +151,9 @@ def _expand_rule(g: Any, x_type: TensorType) -> Any:
     from .reduction import sum
 
     lead = g.ndim - x_type.ndim
-    grown = tuple(i + lead for i, size in enumerate(x_type.shape) if size == 1 and g.shape[i + lead] != 1)
+    grown = tuple(
+        i + lead for i, size in enumerate(x_type.shape) if size == 1 and g.shape[i + lead] != 1
+    )
     total = sum(g, dims=(*range(lead), *grown)) if lead or grown else g
     return total if tuple(total.shape) == x_type.shape else reshape(total, shape=x_type.shape)
 
@@ -170,7 +175,8 @@ expand = declare(
 
 def _slice_type(x: TensorType, *, starts: Shape, stops: Shape, steps: Shape) -> TensorType:
     valid = len(starts) == len(stops) == len(steps) == x.ndim and all(
-        0 <= a <= b <= n and step >= 1 for a, b, step, n in zip(starts, stops, steps, x.shape, strict=True)
+        0 <= a <= b <= n and step >= 1
+        for a, b, step, n in zip(starts, stops, steps, x.shape, strict=True)
     )
     require(valid, f"slice: {starts}:{stops}:{steps} does not lie inside {x}", x=x)
     return TensorType(x.dtype, sliced_shape(starts, stops, steps))
@@ -183,7 +189,7 @@ def sliced_shape(starts: Shape, stops: Shape, steps: Shape) -> Shape:
 
 def slices(starts: Shape, stops: Shape, steps: Shape) -> tuple[Any, ...]:
     """NumPy's spelling of a slice."""
-    return tuple(map(_builtin_slice, starts, stops, steps))
+    return tuple(map(builtins.slice, starts, stops, steps))
 
 
 def _slice_strided(
@@ -197,7 +203,7 @@ def _slice_strided(
 
 def _slice_rule(g: Any, x_type: TensorType, starts: Shape, stops: Shape, steps: Shape) -> Any:
     from .creation import full
-    from .index import slice_update
+    from .region import slice_update
 
     zeros = full(shape=x_type.shape, value=0.0, dtype=x_type.dtype)
     return slice_update(zeros, g, starts=starts, stops=stops, steps=steps)
@@ -214,8 +220,8 @@ def _slice_samples() -> list[Case]:
 
 
 # slice(x, starts=, stops=, steps=): full tuples, 0 <= start <= stop <= size, step >= 1
-slice = declare(
-    "slice", "view", "x", _slice_type, lambda x, *, starts, stops, steps: x[(*map(_builtin_slice, starts, stops, steps), ...)],
+slice: Op = declare(
+    "slice", "view", "x", _slice_type, lambda x, *, starts, stops, steps: x[(*map(builtins.slice, starts, stops, steps), ...)],
     strided=_slice_strided, vjp=(_slice_rule,), samples=_slice_samples,
 )  # fmt: skip
 
@@ -234,12 +240,12 @@ def _flip_strided(shape: Shape, strides: Shape, offset: int, *, dims: Shape) -> 
 
 
 def _flip(x: Array, *, dims: Shape) -> Array:
-    backwards, forwards = _builtin_slice(None, None, -1), _builtin_slice(None)
+    backwards, forwards = builtins.slice(None, None, -1), builtins.slice(None)
     return x[(*(backwards if d in dims else forwards for d in range(x.ndim)), ...)]
 
 
 # flip(x, dims=): a view with negative strides (PyTorch's flip copies: the frontend adds `copy`)
-flip = declare(
+flip: Op = declare(
     "flip", "view", "x", _flip_type, _flip, strided=_flip_strided,
     vjp=(lambda g, dims: flip(g, dims=dims),),
     samples=lambda: [((normal(3, 4),), {"dims": (0,)}), ((normal(3, 4),), {"dims": (0, 1)}), ((normal(0, 4),), {"dims": (0,)})],
@@ -270,7 +276,9 @@ def _windows_type(x: TensorType, *, dims: Shape, sizes: Shape, strides: Shape) -
                     x=x,
                 )
             )
-    return TensorType(x.dtype, _windows_strided(x.shape, x.shape, 0, dims=dims, sizes=sizes, strides=strides)[0])
+    return TensorType(
+        x.dtype, _windows_strided(x.shape, x.shape, 0, dims=dims, sizes=sizes, strides=strides)[0]
+    )
 
 
 def _windows_strided(
@@ -284,12 +292,14 @@ def _windows_strided(
 
 
 def _windows_kernel(x: Array, *, dims: Shape, sizes: Shape, strides: Shape) -> Array:
-    shape, steps, _ = _windows_strided(x.shape, x.strides, 0, dims=dims, sizes=sizes, strides=strides)
+    shape, steps, _ = _windows_strided(
+        x.shape, x.strides, 0, dims=dims, sizes=sizes, strides=strides
+    )
     return _strided_view(x, shape, steps)
 
 
 def _windows_rule(g: Any, x_type: TensorType, dims: Shape, sizes: Shape, strides: Shape) -> Any:
-    from .index import windows_add
+    from .region import windows_add
 
     return windows_add(g, shape=x_type.shape, dims=dims, sizes=sizes, strides=strides)
 
@@ -347,7 +357,7 @@ def _diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
 
 def _diagonal_rule(g: Any, x_type: TensorType, offset: int, dim1: int, dim2: int) -> Any:
     from .creation import full
-    from .index import diagonal_update
+    from .region import diagonal_update
 
     zeros = full(shape=x_type.shape, value=0.0, dtype=x_type.dtype)
     return diagonal_update(zeros, g, offset=offset, dim1=dim1, dim2=dim2)

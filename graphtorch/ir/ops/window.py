@@ -33,12 +33,19 @@ class Window:
 
     @staticmethod
     def over(
-        shape: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape | None = None, ceil_mode: bool = False
+        shape: Shape,
+        kernel: Shape,
+        stride: Shape,
+        padding: Shape,
+        dilation: Shape | None = None,
+        ceil_mode: bool = False,
     ) -> Window:
         """Windows over the trailing dimensions of an array."""
         size = tuple(shape[len(shape) - len(kernel) :])
         ones = (1,) * len(kernel)
-        return Window(size, tuple(kernel), tuple(stride), tuple(padding), tuple(dilation or ones), ceil_mode)
+        return Window(
+            size, tuple(kernel), tuple(stride), tuple(padding), tuple(dilation or ones), ceil_mode
+        )
 
     @cached_property
     def out(self) -> Shape:
@@ -100,8 +107,14 @@ class Window:
     def check(self, name: str, x: TensorType) -> None:
         """Raise RuntimeError for windows that PyTorch rejects."""
         count = len(self.kernel)
-        fits = len(self.stride) == len(self.padding) == len(self.dilation) == len(self.size) == count
-        require(fits, f"{name}: kernel, stride, padding and dilation want one entry per pooled dimension", x=x)
+        fits = (
+            len(self.stride) == len(self.padding) == len(self.dilation) == len(self.size) == count
+        )
+        require(
+            fits,
+            f"{name}: kernel, stride, padding and dilation want one entry per pooled dimension",
+            x=x,
+        )
         positive = min((*self.kernel, *self.stride, *self.dilation), default=1) >= 1
         require(positive, f"{name}: kernel, stride and dilation should be greater than zero", x=x)
         half = all(0 <= 2 * p <= d * (k - 1) + 1 for _, k, _, p, d in self._dims())
@@ -111,4 +124,8 @@ class Window:
             f" but got pad={self.padding}, kernel_size={self.kernel}",
             x=x,
         )
-        require(min(self.out, default=1) >= 1, f"Given input size {x.shape}: calculated output size {self.out} is too small", x=x)
+        require(
+            min(self.out, default=1) >= 1,
+            f"Given input size {x.shape}: calculated output size {self.out} is too small",
+            x=x,
+        )
