@@ -18,7 +18,7 @@ from ..ir.graph import Graph, Node
 from ..ir.passes.fuse_cores import CONTRACTIONS
 from ..ir.passes.fuse_index import VIEWS, Access, identity, recut, through
 from ..ir.text import value_text
-from .contraction import Contraction, Convolution, Epilogue, Layout, plan
+from .contraction import Contraction, Convolution, Epilogue, Layout, Step, plan
 from .kernel import compute_dtype
 from .llvm.target import target
 
@@ -59,8 +59,29 @@ def lower_contraction(
             chunks=step.chunks,
             grain=step.grain,
             work=step.work,
+            inplace=_inplace(description, step),
             nodes=nodes,
         )
+
+
+def _inplace(description: Any, step: Step) -> tuple[tuple[int, int], ...]:
+    """Results that may take the memory of an epilogue operand: see `program.Launch.inplace`.
+
+    A matmul's epilogue reads and writes every element once, at the same place.  A convolution's
+    may compute elements at the edges twice.
+    """
+    if not isinstance(description, Contraction):
+        return ()
+    operands, results = description.epilogue.operands, description.epilogue.results
+    return tuple(
+        (step.operands.index(2 + len(operands) + r), step.operands.index(2 + x))
+        for r, result in enumerate(results)
+        for x, operand in enumerate(operands)
+        if operand == result
+        and 2 + len(operands) + r in step.operands
+        and 2 + x in step.operands
+        and step.operands.index(2 + len(operands) + r) in step.writes
+    )
 
 
 def _description(product: Node, layouts: list[Layout], epilogue: Epilogue) -> Any:
@@ -135,8 +156,12 @@ def _layout(node: Node) -> tuple[Node, Layout]:
 def _layout_of(source: Node, access: Access) -> Layout:
     if any(len(dim) > 1 for dim in access.dims):
         raise CompileError(f"{source!r} is not read with one stride per dimension")
-    strides = tuple(dim[0][1] if dim else 0 for dim in access.dims)
-    return Layout(strides, access.offset, source.dtype)
+    strides: list[int] = []
+    step = 1  # a dimension of size 1 continues its neighbour, so that dense operands look dense
+    for dim in reversed(access.dims):
+        strides.append(dim[0][1] if dim else step)
+        step = strides[-1] * (dim[0][0] if dim else 1)
+    return Layout(tuple(reversed(strides)), access.offset, source.dtype)
 
 
 class _Epilogue:
