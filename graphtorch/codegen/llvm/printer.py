@@ -43,7 +43,7 @@ def print_kernel(kernel: Kernel, symbol: str, target: Target) -> str:
         body = _Function(kernel, text).print(symbol)
     except UnsupportedError as error:
         raise UnsupportedError(f"kernel {kernel.name}: {error}") from None
-    return f'{text}\n{body}\n!0 = !{{!"branch_weights", i32 1, i32 2000}}\n'
+    return f"{FINAL}{text}\n{body}\n{_METADATA}"
 
 
 class _Function(Loops):
@@ -80,6 +80,9 @@ class _Function(Loops):
             f"define void @{symbol}(ptr noalias %buffers, ptr noalias %params, ptr noalias %scratch,"
             " i64 %begin, i64 %end) nounwind {\nentry:"
         )
+        if self.streamed and self.target.x86:  # such stores are ordered by nothing else
+            self.text.declare("void", "llvm.x86.sse.sfence", [])
+            self.line("  call void @llvm.x86.sse.sfence()")
         return "\n".join([head, *_flat(entry), "  ret void\n}"])
 
     def declare_operands(self) -> None:
@@ -201,6 +204,12 @@ _DIRECT = frozenset(
     """add sub mul div neg abs min max fma less less_equal equal not_equal select logical_and
     logical_or logical_xor logical_not shift_left shift_right isnan""".split()
 )
+
+
+# !0: a branch that is hardly ever taken;  !1: a store past the cache
+_METADATA = """!0 = !{!"branch_weights", i32 1, i32 2000}
+!1 = !{i32 1}
+"""
 
 
 def _use_counts(kernel: Kernel) -> dict[str, int]:

@@ -35,6 +35,7 @@ class Memory(Lanes):
         self.lanes = 1
         self.copies = 1
         self.mask: Vec | None = None  # of the remainder: which lanes exist
+        self.streamed = False  # whether some store goes past the cache
 
     def size(self, size: Size) -> Vec:
         raise NotImplementedError
@@ -389,6 +390,10 @@ class Memory(Lanes):
         scattered = any(column[0].lanes > 1 for column in offsets)
         values = self.operand(s.value)
         wide = scattered or bool(stride.terms)
+        if s.streaming and stride.constant == 1 and not (scattered or offsets or self.mask):
+            if all(not parts for parts in conditions) and not s.accumulate:
+                self._stream(s, values)
+                return
         for u in range(self.copies if wide else 1):
             extra = [column[u if len(column) > 1 else 0] for column in offsets]
             parts = list(conditions[u if len(conditions) > 1 else 0])
@@ -403,6 +408,34 @@ class Memory(Lanes):
             self._store_lanes(
                 s, stride, extra, condition, u, scattered, self.splat(value, self.lanes)
             )
+
+    def _stream(self, s: Store, values: list[Vec]) -> None:
+        """Whole vectors past the cache, where the address allows it (tested once per loop)."""
+        dtype = stored(s.buffer.dtype)
+        kind, whole = llvm_type(dtype), llvm_type(dtype, self.lanes)
+        align = min(self.lanes * dtype.itemsize, self.target.vector_bits // 8)
+        raws = [
+            self.to_storage(self.splat(values[u % len(values)], self.lanes), s.buffer.dtype)
+            for u in range(self.copies)
+        ]
+        address = self.pointer(s.buffer, s.index)
+        places = [
+            self.offset(address, Vec(str(u * self.lanes), int64), kind) for u in range(self.copies)
+        ]
+        first = self.pointer(s.buffer, s.index.without(self.axis))
+        number = self.pure(int64, 1, (first,), f"ptrtoint ptr {first.text} to i64")
+        aligned = self.equal(self.logical_and(number, align - 1), 0)
+        fast, slow, done = self.label("stream"), self.label("plain"), self.label("done")
+        self.line(f"  br i1 {aligned.text}, label %{fast}, label %{slow}\n{fast}:")
+        for raw, place in zip(raws, places, strict=True):
+            self.line(
+                f"  store {whole} {raw.text}, ptr {place.text}, align {align}, !nontemporal !1"
+            )
+        self.line(f"  br label %{done}\n{slow}:")
+        for raw, place in zip(raws, places, strict=True):
+            self.line(f"  store {whole} {raw.text}, ptr {place.text}, align {dtype.itemsize}")
+        self.line(f"  br label %{done}\n{done}:")
+        self.streamed = True
 
     def _store_one(self, s: Store, extra: list[Vec], condition: Vec | None, value: Vec) -> None:
         address = self.pointer(s.buffer, s.index, extra)

@@ -504,3 +504,21 @@ def test_empty_rows() -> None:
 
 
 assert ml_dtypes.bfloat16(1) == 1
+
+
+@pytest.mark.parametrize("offset", [0, 1, 8])
+@pytest.mark.parametrize("dtype", [float32, float64, bfloat16, uint8], ids=lambda d: d.short)
+def test_streaming_stores_at_any_address(dtype, offset: int) -> None:
+    n, tile = 1000, 256
+    b = KernelBuilder("stream")
+    x, out, size = b.input("x", dtype), b.output("out", dtype), b.param("n")
+    c = b.grid("c", Tiles(size, tile))
+    with b.vector("i", b.tiled(c, tile, size)) as i:
+        at = c * tile + i.index
+        b.store(out, at, b.load(x, at), streaming=True)
+    X = np.arange(n).astype(dtype.numpy)
+    room = np.zeros(n + 64, dtype.numpy)
+    found = room[offset : offset + n]
+    run(b.finish(), [X, found], [n])
+    np.testing.assert_array_equal(found, X)
+    assert not room[offset + n :].astype(np.float32).any()
