@@ -271,8 +271,11 @@ class Lowering:
             )
 
     def shared(self, kernel: KernelSource) -> KernelSource:
-        """The first kernel that is structurally equal."""
-        return self.kernels.setdefault(kernel.key, kernel)
+        """A kernel that is structurally equal and wants at least as much scratch."""
+        known = self.kernels.get(kernel.key)
+        if known is None or known.scratch_bytes < kernel.scratch_bytes:
+            known = self.kernels[kernel.key] = kernel
+        return known
 
 
 def tensor(node: Node) -> TensorType:
