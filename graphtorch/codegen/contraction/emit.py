@@ -196,6 +196,12 @@ class Function:
         self.line(f"{result} = select i1 {condition}, {type} {a}, {type} {b}")
         return result
 
+    def select_vector(self, condition: str, type: str, a: str, b: str, lanes: int) -> str:
+        """A choice lane by lane."""
+        result = self.fresh()
+        self.line(f"{result} = select {vector('i1', lanes)} {condition}, {type} {a}, {type} {b}")
+        return result
+
     # Memory.
 
     def at(self, pointer: str, index: Value, size: int) -> str:

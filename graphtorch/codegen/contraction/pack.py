@@ -209,11 +209,11 @@ def _panels_of_a(f: Function, tile: Tile, source: Source) -> None:
 
 
 def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
-    """Define `pack_b(b, k_step, n_step, k, n, destination, panel_step)`: panels for the micro-kernel.
+    """Define `pack_b_<kind>(b, k_step, n_step, k, n, destination, panel_step)`: panels of B.
 
     Steps in bytes; `panel_step` is at least k rounded up to lanes times the tile's row of bytes.
     """
-    name = "pack_b"
+    name = f"pack_b_{kind}"
     parameters = [
         ("ptr", "b"), ("i64", "k_step"), ("i64", "n_step"), ("i64", "k"), ("i64", "n"),
         ("ptr", "destination"), ("i64", "panel_step"),

@@ -6,15 +6,18 @@ Everything here follows from sizes, layouts and the target, never from the numbe
 from __future__ import annotations
 
 from ..llvm.target import Target
-from .describe import Contraction, Convolution, Plan
+from .describe import Attention, Contraction, Convolution, Plan
+from .plan_attention import plan_attention
 from .plan_convolution import plan_convolution
 from .plan_matmul import plan_contraction
 
-Description = Contraction | Convolution
+Description = Contraction | Convolution | Attention
 
 
 def plan(thing: Description, target: Target) -> Plan:
     """The launches that compute `thing` on `target`; raises UnsupportedError if there are none."""
     if isinstance(thing, Convolution):
         return plan_convolution(thing, target)
+    if isinstance(thing, Attention):
+        return plan_attention(thing, target)
     return plan_contraction(thing, target)
