@@ -338,7 +338,7 @@ def lower_columns(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, list
     for axis in outside:
         draft.where[axis.name] = b.grid(axis.name, axis.extent)
     items = math.prod(a.extent for a in outside)
-    first = reduced[0]
+    first = max(reduced, key=lambda a: a.extent)
     parts = max(1, min(facts.full // PORTION // items, PORTIONS // items, first.extent))
     height = -(-first.extent // parts)
     parts = -(-first.extent // height)
@@ -348,7 +348,7 @@ def lower_columns(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, list
     order = inner_order(inside, vector)
     sums = {n: _cleared(draft, n, order, inside) for n in facts.reductions}
     with tile_loop(draft, first, block, height, "serial"):
-        with draft.loops([*reduced[1:], *order], "vector"):
+        with draft.loops([*(a for a in reduced if a is not first), *order], "vector"):
             _add_rows(facts, draft, sums, inside)
     if parts == 1:
         with draft.loops(order, "vector"):

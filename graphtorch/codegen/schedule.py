@@ -248,12 +248,13 @@ def linear(axes: list[Axis], kept_only: bool, where: dict[str, Index]) -> Index:
 
 
 def unit_votes(facts: Facts, candidates: list[Axis]) -> dict[str, int]:
-    """How many loads and stores move by one element along each axis."""
+    """How many elements are loaded and stored by accesses that move by one along each axis."""
     votes = {a.name: 0 for a in candidates}
     for access in facts.accesses:
+        elements = facts.kept if facts.place[access.node] == KEPT else facts.full
         for axis in candidates:
             if abs(access.index.stride(axis.name).constant or 0) == 1:
-                votes[axis.name] += 2 if access.store else 1
+                votes[axis.name] += elements * (2 if access.store else 1)
     return votes
 
 

@@ -35,6 +35,7 @@ from .fuse_groups import CHEAP, FULL, Group, Rules
 from .fuse_quotient import Quotient
 
 SHARED = 1024  # elements a value must have for reading it once to be worth a joint kernel
+EPILOGUE = 64  # cores an epilogue has at most
 TRIES = 4  # groups a group is tried with for the sake of one shared value
 
 
@@ -92,23 +93,74 @@ class _Fusion:
     # steps ---------------------------------------------------------------------------------------
 
     def _epilogues(self) -> None:
-        find, groups = self.quotient.find, self.groups
         for number, core in enumerate(self.list):
-            if core.kind == "pointwise":
-                for read in reversed(core.reads):
-                    if (
-                        isinstance(read.source, int)
-                        and groups[find(read.source)].contraction is not None
-                    ):
-                        self._try(read.source, number)
+            if core.kind == "contraction":
+                for chosen in self._epilogue(number):
+                    self._try(number, chosen)
+
+    def _epilogue(self, product: int) -> list[int]:
+        """The pointwise cores to compute on a contraction's tiles, in order.
+
+        All that follow in order from its result; then, from the end, those whose operands are
+        stored anyway are left to their readers, so that no value is stored that need not be.
+        """
+        numel, shape = self.list[product].full, self.list[product].node.shape
+        find, groups, ancestors = self.quotient.find, self.groups, self.quotient.ancestors_of
+        chosen: dict[int, None] = {product: None}
+        todo = list(self.list[product].users)
+        heapq.heapify(todo)
+        seen = set(todo)
+        while todo and len(chosen) < EPILOGUE:
+            number = heapq.heappop(todo)
+            core = self.list[number]
+            inside = [r for r in core.reads if r.source in chosen]
+            if (
+                core.kind != "pointwise"
+                or core.positional
+                or core.full != numel
+                or groups[find(number)].contraction is not None
+                or any(r.relation != same(numel) for r in inside)
+                or not all(r.strided(shape) for r in core.reads)
+                or any(
+                    isinstance(r.source, int)
+                    and r.source not in chosen
+                    and ancestors(r.source) >> product & 1
+                    for r in core.reads
+                )
+            ):
+                continue
+            chosen[number] = None
+            for user in core.users:
+                if user not in seen:
+                    seen.add(user)
+                    heapq.heappush(todo, user)
+        for number in reversed(list(chosen)[1:]):
+            if self._is_spare(number, chosen):
+                del chosen[number]
+        return list(chosen)[1:]
+
+    def _is_spare(self, number: int, chosen: dict[int, None]) -> bool:
+        """Whether a chosen core's readers can just as well compute it from what is stored."""
+        core = self.list[number]
+        if core.pinned or any(u in chosen for u in core.users):
+            return False
+        sources = {r.source for r in core.reads if r.source in chosen}
+        return all(
+            self.list[s].pinned or any(u not in chosen for u in self.list[s].users)  # type: ignore[index]
+            for s in sources
+        )
 
     def _vertical(self) -> None:
         for number in reversed(range(len(self.list))):
             core = self.list[number]
             if core.kind not in ("opaque", "contraction"):
                 for read in core.reads:
-                    if isinstance(read.source, int):
+                    if isinstance(read.source, int) and not self._is_product(read.source):
                         self._try(read.source, number)
+
+    def _is_product(self, number: int) -> bool:
+        """Whether a core stands in a contraction's group: what follows it has been chosen."""
+        return self.groups[self.quotient.find(number)].contraction is not None
 
     def _inline(self) -> None:
         find = self.quotient.find

@@ -44,6 +44,7 @@ class Quotient:
             for b in self.after[v]:
                 found |= self._descendants[b] | self._member[b]
             self._descendants[v] = found
+        self._own_ancestors = list(self._ancestors)
         self._parent = list(range(count))
         self._label = [float(v) for v in range(count)]  # grows along every edge between groups
         self._next = [v + 1 for v in range(count)] + [
@@ -62,6 +63,10 @@ class Quotient:
             parent[vertex] = parent[parent[vertex]]
             vertex = parent[vertex]
         return vertex
+
+    def ancestors_of(self, vertex: int) -> int:
+        """The vertices a path of the original graph leads from to this one, as a bit set."""
+        return self._own_ancestors[vertex]
 
     def order(self) -> Iterator[int]:
         """The groups in a topological order."""
