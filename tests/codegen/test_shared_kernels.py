@@ -18,6 +18,6 @@ def test_scratch_is_the_largest_of_equal_kernels():
         lines = "".join(product.format(n) for n in sizes)
         results = "".join(f"y{n}, " for n in sizes)
         programs[sizes] = lower(parse(f"def f({inputs}):{lines}\n    return ({results})"))
-    keys = {step.kernel.key for step in programs[65, 512].launches}
+    keys = {s.kernel.key for s in programs[65, 512].launches if s.kernel.name.startswith("matmul")}
     assert scratch(programs[65, 512]) == max(scratch(programs[65,]), scratch(programs[512,]))
     assert scratch(programs[65,]) != scratch(programs[512,]) and len(keys) == 1
