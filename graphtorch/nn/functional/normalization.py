@@ -24,7 +24,35 @@ def layer_norm(
     """
     shape = tuple(normalized_shape)
     count = len(shape)
-    if count == 0 or tuple(input.shape[-count:]) != shape:
+    _check_shape(input, shape, weight, bias)
+    if weight is None:
+        y = ops.layer_norm(input, ndim=count, eps=eps)
+        return y if bias is None else y + bias
+    if bias is None:
+        return ops.layer_norm(input, weight, ndim=count, eps=eps)
+    return ops.layer_norm(input, weight, bias, ndim=count, eps=eps)
+
+
+def _check_shape(input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None) -> None:
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but"
+            " got normalized_shape = []"
+        )
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and x._array.shape != shape:
+            raise RuntimeError(
+                message(
+                    f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape"
+                    f" {list(x.shape)} and normalized_shape = {list(shape)}",
+                    operands={"input": input.type_, name: x.type_},
+                )
+            )
+        if x is not None and x._array.dtype != input._array.dtype:
+            raise RuntimeError(
+                message("expected scalar types of input and parameters to be equal", operands={"input": input.type_, name: x.type_})
+            )
+    if input._array.shape[-len(shape) :] != shape:
         raise RuntimeError(
             message(
                 f"Given normalized_shape={list(shape)}, expected input with shape"
@@ -32,20 +60,6 @@ def layer_norm(
                 operands={"input": input.type_},
             )
         )
-    if count > 1:
-        flat = input.reshape(*input.shape[:-count], -1)
-        y = _layer_norm(flat, None if weight is None else weight.reshape(-1), None if bias is None else bias.reshape(-1), eps)
-        return y.reshape(input.shape)
-    return _layer_norm(input, weight, bias, eps)
-
-
-def _layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    if weight is None:
-        y = ops.layer_norm(x, eps=eps)
-        return y if bias is None else y + bias
-    if bias is None:
-        return ops.layer_norm(x, weight, eps=eps)
-    return ops.layer_norm(x, weight, bias, eps=eps)
 
 
 def rms_norm(
@@ -53,16 +67,11 @@ def rms_norm(
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019)."""
     shape = tuple(normalized_shape)
-    count = len(shape)
-    if tuple(input.shape[-count:]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape"
-            f" [*, {', '.join(map(str, shape))}], but got input of size{list(input.shape)}"
-        )
+    _check_shape(input, shape, weight, None)
     eps = torch.finfo(input.dtype).eps if eps is None else eps
-    dims = tuple(range(-count, 0))
-    y = input * torch.rsqrt((input * input).mean(dims, keepdim=True) + eps)
-    return y if weight is None else y * weight
+    if weight is None:
+        return ops.rms_norm(input, ndim=len(shape), eps=eps)
+    return ops.rms_norm(input, weight, ndim=len(shape), eps=eps)
 
 
 def _per_channel(x: Tensor, ndim: int) -> Tensor:
@@ -84,14 +93,12 @@ def batch_norm(
     In training the running statistics are updated in place, with the unbiased variance.
     Raises ValueError for one value per channel in training.
     """
-    dims = (0, *range(2, input.ndim))
+    affine = () if weight is None else (weight,) if bias is None else (weight, bias)
     if training:
         count = input.numel() // max(input.shape[1], 1)
         if count <= 1 and input.numel() > 0:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-        mean = input.mean(dims)
-        centred = input - _per_channel(mean, input.ndim)
-        variance = (centred * centred).mean(dims)
+        y, mean, variance = ops.batch_norm(input, *affine, eps=eps)
         if running_mean is not None and running_var is not None:
             with torch.no_grad():
                 unbiased = variance * (count / (count - 1))
@@ -100,13 +107,8 @@ def batch_norm(
     else:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
-        centred = input - _per_channel(running_mean, input.ndim)
-        variance = running_var
-    scale = torch.rsqrt(variance + eps)
-    if weight is not None:
-        scale = scale * weight
-    y = centred * _per_channel(scale, input.ndim)
-    return y if bias is None else y + _per_channel(bias, input.ndim)
+        y = ops.batch_norm_inference(input, running_mean, running_var, *affine, eps=eps)
+    return y + _per_channel(bias, input.ndim) if weight is None and bias is not None else y
 
 
 def instance_norm(
@@ -157,11 +159,9 @@ def group_norm(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape"
             f" {list(input.shape)} and num_groups={num_groups}"
         )
-    grouped = input.reshape(input.shape[0], num_groups, -1)
-    y = ops.layer_norm(grouped, eps=eps).reshape(input.shape)
-    if weight is not None:
-        y = y * _per_channel(weight, input.ndim)
-    return y if bias is None else y + _per_channel(bias, input.ndim)
+    affine = () if weight is None else (weight,) if bias is None else (weight, bias)
+    y = ops.group_norm(input, *affine, groups=num_groups, eps=eps)
+    return y + _per_channel(bias, input.ndim) if weight is None and bias is not None else y
 
 
 def local_response_norm(
