@@ -58,7 +58,7 @@ class KernelSource(Protocol):
     name: readable, a valid identifier ("exp_mul_sum", "matmul_1024x64x256").
     key: equal keys mean interchangeable machine code for one target; text of any length (it is
         hashed).  Sizes that are baked into the code belong in it, names of graph nodes do not.
-    scratch_bytes: per-thread scratch the code wants.
+    scratch_bytes: per-thread scratch the code wants; it may differ between kernels of equal key.
     llvm(symbol, target): LLVM text of a module that defines `symbol` with the interface above;
         everything else it defines is `internal` or `private`.
     """

@@ -23,7 +23,7 @@ from ..ir.text import to_text
 from ..ir.types import BY_SHORT, DType, TensorType
 from .cache import digest
 from .llvm.target import Target
-from .program import Array, Buffer, Failure, HostCall, Launch, Program, Step
+from .program import Array, Buffer, Failure, HostCall, KernelSource, Launch, Program, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,11 @@ class _Unsayable(Exception):
 
 def to_json(program: Program, entries: Mapping[str, str]) -> bytes | None:
     """The program's JSON; `entries` gives the cache entry of every kernel by `kernel.key`."""
-    kernels = {step.kernel.key: step.kernel for step in program.launches}
+    kernels: dict[str, KernelSource] = {}
+    for step in program.launches:  # equal code may want more scratch for larger sizes
+        known = kernels.setdefault(step.kernel.key, step.kernel)
+        if known.scratch_bytes < step.kernel.scratch_bytes:
+            kernels[step.kernel.key] = step.kernel
     numbers = {key: i for i, key in enumerate(kernels)}
     try:
         content = {
