@@ -165,12 +165,17 @@ def _is_member(node: Node) -> bool:
 
 
 def _components(graph: Graph) -> list[_Component]:
-    import networkx
-
     members = [n for n in graph.nodes if _is_member(n)]
     inside = set(members)
-    if not any(n.op.name == "reshape" for n in members):
-        return []
+    if not any(
+        (n.op.name == "reshape") != (x.op.name == "reshape")
+        for n in members
+        for x in n.operands
+        if x in inside
+    ):
+        return []  # no reshape meets a pointwise op
+    import networkx
+
     network = networkx.Graph()
     network.add_nodes_from(members)
     network.add_edges_from((x, n) for n in members for x in n.operands if x in inside)

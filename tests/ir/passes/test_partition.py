@@ -124,7 +124,7 @@ def test_rematerialise_copies_cheap_forward_values():
             "relu: f32[8, 32] = ops.relu(mul)", "relu: f32[8, 32] = ops.relu(mul)  # t.py:3"
         )
     )
-    again = verify(rematerialise(graph))
+    again = verify(rematerialise(graph, budget=0))
     forward = [n.name for n in again.nodes if n.name in ("matmul", "mul", "relu", "square")]
     assert forward == ["matmul", "mul", "relu", "square"]
     users = {n.name: [u.name for u in again.users[n]] for n in again.nodes}
@@ -150,7 +150,7 @@ def step(s: f32[8, 1], w: f32[8, 32]):
     sub: f32[8, 32] = ops.sub(w, relu)
     update(w, sub)
     return loss"""
-    assert str(verify(rematerialise(parse(text)))) == text.replace(
+    assert str(verify(rematerialise(parse(text), budget=0))) == text.replace(
         "    sub: f32[8, 32] = ops.sub(w, relu)",
         "    expand_1: f32[8, 32] = ops.expand(lgamma, shape=(8, 32))\n"
         "    relu_1: f32[8, 32] = ops.relu(expand_1)\n"
@@ -162,7 +162,13 @@ def test_rematerialise_leaves_inference_alone():
     graph = parse(
         STEP.replace("    update(w, sub)\n", "").replace("return loss", "return (loss, sub)")
     )
-    assert rematerialise(graph) is graph
+    assert rematerialise(graph, budget=0) is graph
+
+
+def test_rematerialise_leaves_what_the_budget_allows():
+    graph = parse(STEP)
+    kept = 8 * 32 * 4 * 3  # relu, and what else the backward half reads, at most
+    assert rematerialise(graph) is graph and rematerialise(graph, budget=kept) is graph
 
 
 def test_a_backward_of_constants_keeps_nothing():
