@@ -61,10 +61,9 @@ class AttentionKernel:
         """LLVM text of a module that defines `symbol`."""
         module = Module(target)
         tile = register_tile(target, self.dtype)
-        emit_micro_kernel(module, tile, tile.size)
+        emit_tile_row(module, tile, "tile_row", emit_micro_kernel(module, tile, tile.size))
         emit_pack_b(module, tile, self.dtype, OUTER)
         emit_pack_b(module, tile, self.dtype, INNER)
-        emit_tile_row(module, tile)
         _emit_softmax(module, tile, self)
         _emit_store(module, tile)
         with module.function(symbol, ABI, internal=False) as f:
@@ -78,9 +77,12 @@ TILE_ROW = [
 ]  # fmt: skip
 
 
-def emit_tile_row(module: Module, tile: Tile) -> None:
-    """Define `tile_row`: t[tile.rows, columns] (+)= a[rows, k] @ b, from packed panels, whole tiles."""
-    with module.function("tile_row", TILE_ROW, "noinline") as f:
+def emit_tile_row(module: Module, tile: Tile, name: str, micro: str) -> None:
+    """Define `name`: t[tile.rows, columns] (+)= a[rows, k] @ b, from packed panels, whole tiles.
+
+    Rows of a are a_step apart; how far apart the elements of a row are is up to the micro-kernel.
+    """
+    with module.function(name, TILE_ROW, "noinline") as f:
         rows = f.array("ptr", tile.rows, 8)
         last = f.sub(f["rows"], 1)
         for r in range(tile.rows):
@@ -89,7 +91,7 @@ def emit_tile_row(module: Module, tile: Tile) -> None:
         with f.loop(0, f["columns"], tile.columns) as j:
             panel = f.mul(f.div(j, tile.columns), f["panel_step"])
             f.call(
-                f"micro_{tile.size}", ("ptr", rows), ("i64", f["k"]), ("ptr", f.at(f["b"], panel, 1)),
+                micro, ("ptr", rows), ("i64", f["k"]), ("ptr", f.at(f["b"], panel, 1)),
                 ("i64", tile.columns * tile.size), ("ptr", f.at(f["t"], j, tile.size)),
                 ("i64", f["t_step"]), ("i64", f["accumulate"]),
             )  # fmt: skip

@@ -6,12 +6,12 @@ Everything here follows from sizes, layouts and the target, never from the numbe
 from __future__ import annotations
 
 from ..llvm.target import Target
-from .describe import Attention, Contraction, Convolution, Plan
-from .plan_attention import plan_attention
+from .describe import Attention, AttentionBackward, Contraction, Convolution, Plan
+from .plan_attention import plan_attention, plan_attention_backward
 from .plan_convolution import plan_convolution
 from .plan_matmul import plan_contraction
 
-Description = Contraction | Convolution | Attention
+Description = Contraction | Convolution | Attention | AttentionBackward
 
 
 def plan(thing: Description, target: Target) -> Plan:
@@ -20,4 +20,6 @@ def plan(thing: Description, target: Target) -> Plan:
         return plan_convolution(thing, target)
     if isinstance(thing, Attention):
         return plan_attention(thing, target)
+    if isinstance(thing, AttentionBackward):
+        return plan_attention_backward(thing, target)
     return plan_contraction(thing, target)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...errors import UnsupportedError
 from ...ir.types import float32
 from ..llvm.target import Target
 from .attention import PARAMS, AttentionKernel
-from .describe import Attention, Layout, Plan, Step
+from .attention_backward import KEYS as BACKWARD_KEYS
+from .attention_backward import PARAMS as BACKWARD_PARAMS
+from .attention_backward import AttentionBackwardKernel, pitch
+from .describe import Attention, AttentionBackward, Layout, Plan, Step
 from .micro import Tile, register_tile
 from .plan_matmul import ITEM_FLOPS, ITEMS, even_blocks, round_up
 
@@ -48,9 +51,52 @@ def plan_attention(c: Attention, target: Target) -> Plan:
     return Plan((Step(kernel, (0, 1, 2, 3, 4), (3, 4), tuple(params), heads * ranges, 1, work),))
 
 
-def check(c: Attention) -> None:
+def plan_attention_backward(c: AttentionBackward, target: Target) -> Plan:
+    """The launch of the backward pass."""
+    forward = c.forward
+    check(forward, {"gradient": c.g, "dq": c.dq, "dk": c.dk, "dv": c.dv})
+    heads = math.prod(forward.batch)
+    if heads == 0:
+        return Plan(())
+    tile = register_tile(target, forward.q.dtype)
+    size, line = tile.size, tile.columns * tile.size
+    layouts = (c.g, forward.q, forward.k, forward.v, forward.result, c.dq, c.dk, c.dv)
+    batch, strides = three_indices(forward.batch, layouts)
+    strides.insert(5, (0,) * 5)  # logsumexp is dense
+    qb = round_up(min(QUERIES, max(forward.queries, 1)), tile.rows)
+    width, value_width = forward.width, forward.value_width
+    k_columns, v_columns = -(-width // tile.columns), -(-value_width // tile.columns)
+    keys = -(-BACKWARD_KEYS // tile.columns)
+    panels = dict(
+        panel_turned_k=round_up(width, tile.lanes) * line,
+        panel_turned_v=round_up(value_width, tile.lanes) * line,
+        panel_k=BACKWARD_KEYS * line, panel_q=round_up(qb, tile.lanes) * line,
+        panel_g=round_up(qb, tile.lanes) * line,
+    )  # fmt: skip
+    k_pitch, v_pitch = k_columns * line, v_columns * line
+    rooms = dict(
+        turned_k=panels["panel_turned_k"] * keys, turned_v=panels["panel_turned_v"] * keys,
+        k=panels["panel_k"] * k_columns, q=panels["panel_q"] * k_columns, g=panels["panel_g"] * v_columns,
+        p=pitch(tile) * qb, ds=pitch(tile) * qb, dq=k_pitch * (forward.queries + tile.rows),
+        dk=k_pitch * (BACKWARD_KEYS + tile.rows), dv=v_pitch * (BACKWARD_KEYS + tile.rows),
+        delta=forward.queries * size,
+    )  # fmt: skip
+    *places, scratch = offsets(tuple(rooms.values()))
+    fixed = dict(
+        queries=forward.queries, keys=forward.keys, width=width, value_width=value_width,
+        batch1=batch[1], batch2=batch[2], qb=qb, k_pitch=k_pitch, v_pitch=v_pitch, **panels,
+        **{f"{name}_offset": place for name, place in zip(rooms, places, strict=True)},
+    )  # fmt: skip
+    params = [fixed[name] for name in BACKWARD_PARAMS] + [x * size for s in strides for x in s]
+    kernel = AttentionBackwardKernel(forward.q.dtype, forward.causal, forward.scale, scratch)
+    flops = 2 * heads * forward.queries * forward.keys * (3 * width + 2 * value_width)
+    work = max(flops // (80 if forward.causal else 40), 1)
+    return Plan((Step(kernel, tuple(range(9)), (6, 7, 8), tuple(params), heads, 1, work),))
+
+
+def check(c: Attention, more: Mapping[str, Layout] | None = None) -> None:
     """Raise UnsupportedError for what the kernels cannot do."""
-    layouts = {"query": c.q, "key": c.k, "value": c.v, "result": c.result}
+    layouts = {"query": c.q, "key": c.k, "value": c.v, "result": c.result, **(more or {})}
     if any(x.dtype is not float32 for x in layouts.values()):
         raise UnsupportedError("attention kernels are for float32")
     if not c.scale > 0:

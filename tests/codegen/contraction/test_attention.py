@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphtorch.codegen.contraction import Attention, Layout, plan
+from graphtorch.codegen.contraction import Attention, AttentionBackward, Layout, plan
 from graphtorch.codegen.llvm.target import target
 from graphtorch.errors import UnsupportedError
 
@@ -58,6 +58,29 @@ def test_forward(case, causal):
     again = run(p, [q, k, v], [shape, q.shape[:-1]], order="shuffled", at_end=False)
     np.testing.assert_array_equal(result, again[0])
     np.testing.assert_array_equal(logsumexp, again[1])
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("case", [*CASES, ((1,), 40, 300, 16, 16), ((2,), 300, 290, 32, 48)], ids=str)
+def test_backward(case, causal):
+    q, k, v = inputs(case)
+    g = np.random.default_rng(9).standard_normal((*q.shape[:-1], v.shape[-1])).astype("f")
+    p, logsumexp = softmax(q, k, causal, 0.3)
+    result = p @ v
+    forward = describe(q, k, v, Layout.of(result.shape), causal)
+    dense = [Layout.of(x.shape) for x in (g, q, k, v)]
+    planned = plan(AttentionBackward(forward, *dense), target())
+    arrays = [g, q, k, v, result.astype("f"), logsumexp.astype("f")]
+    found = run(planned, arrays, [q.shape, k.shape, v.shape])
+    dp = g.astype("d") @ v.swapaxes(-1, -2)
+    ds = p * (dp - (g * result).sum(-1, keepdims=True)) * 0.3
+    expected = ds @ k, ds.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ g
+    for name, a, b in zip(("dq", "dk", "dv"), found, expected, strict=True):
+        norm = max(np.linalg.norm(b), 0.1 * np.linalg.norm(g))  # where terms cancel
+        assert np.linalg.norm(a - b) / norm < 3e-6, name
+    again = run(planned, arrays, [q.shape, k.shape, v.shape], order="shuffled", at_end=False)
+    for a, b in zip(found, again, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_heads_inside_rows():
