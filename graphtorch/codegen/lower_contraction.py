@@ -50,7 +50,9 @@ def lower_contraction(
     planned = plan(description, target())
     slots += [lowering.builder.value(f"{product.name}_packed", t) for t in planned.temporaries]
     nodes = tuple(n for n in body.nodes if n.op.name not in VIEWS)
+    pairs = _inplace_slots(product, description.epilogue, slots)
     for step in planned.steps:
+        position = {slot: p for p, slot in enumerate(step.operands)}
         lowering.builder.launch(
             lowering.shared(step.kernel),
             [slots[i] for i in step.operands],
@@ -82,6 +84,27 @@ def _inplace(description: Any, step: Step) -> tuple[tuple[int, int], ...]:
         and 2 + x in step.operands
         and step.operands.index(2 + len(operands) + r) in step.writes
     )
+
+
+def _inplace_slots(product: Node, epilogue: Epilogue, slots: list[int]) -> list[tuple[int, int]]:
+    """Pairs (result, epilogue operand) of slots that may share memory.
+
+    An epilogue loads a vector of every operand, then stores the same elements of every result, and
+    meets every element once.
+    """
+    if product.op.name != "matmul":
+        return []
+    first = len(product.operands)
+    behind = first + len(epilogue.operands)
+    return [
+        (behind + r, first + x)
+        for r, result in enumerate(epilogue.results)
+        for x, operand in enumerate(epilogue.operands)
+        if operand.strides == result.strides
+        and operand.offset == result.offset
+        and operand.dtype.itemsize == result.dtype.itemsize
+        and slots.count(slots[first + x]) == 1
+    ]
 
 
 def _description(product: Node, layouts: list[Layout], epilogue: Epilogue) -> Any:
