@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..frontend.tensor import Tensor
+from ..ir import ops
 from .checks import check_options
-from .rules import RuleOptimizer, absolute, count, counter, maximum, put, read, sqrt, store, where, zeros_like
+from .rules import RuleOptimizer, absolute, as_scalar, count, counter, maximum, put, read, sqrt, store, where, zeros_like
 
 
 class Adam(RuleOptimizer):
@@ -65,6 +66,19 @@ class Adam(RuleOptimizer):
         shrink = 1 - lr * group["weight_decay"] if group["decoupled_weight_decay"] else None
         return shrink, lr / (1 - beta1**t), sqrt(1 - beta2**t)
 
+    def _update(
+        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+    ) -> None:
+        beta1, beta2 = group["betas"]
+        t = as_scalar(count(state["step"]), parameter)
+        row = ops.adamw_step if group["decoupled_weight_decay"] else ops.adam_step
+        moments, largest = buffers[:2], buffers[2:]
+        scalars = (as_scalar(lr, parameter), 1 - beta1**t, 1 - beta2**t)
+        options = {"beta1": beta1, "beta2": beta2, **{key: group[key] for key in ("eps", "weight_decay", "maximize")}}
+        new = row(parameter, gradient, *moments, *scalars, *largest, **options)
+        for target, value in zip((parameter, *buffers), new, strict=True):
+            target._write(value)
+
     def _rule(self, group: dict[str, Any], scalars: tuple, p: Any, g: Any, *buffers: Any) -> None:
         shrink, step_size, correction = scalars
         beta1, beta2 = group["betas"]
@@ -75,7 +89,8 @@ class Adam(RuleOptimizer):
             else:
                 p *= shrink
         m += (g - m) * (1 - beta1)
-        put(v, v * beta2 + g * g * (1 - beta2))
+        v *= beta2
+        v += g * g * (1 - beta2)
         if v_max:
             v = maximum(v_max[0], v)
             put(v_max[0], v)
@@ -214,7 +229,8 @@ class NAdam(RuleOptimizer):
             else:
                 g = g + p * group["weight_decay"]
         m += (g - m) * (1 - beta1)
-        put(v, v * beta2 + g * g * (1 - beta2))
+        v *= beta2
+        v += g * g * (1 - beta2)
         scale = sqrt(v / correction) + group["eps"]
         p -= g / scale * from_gradient
         p -= m / scale * from_momentum
@@ -272,7 +288,8 @@ class RAdam(RuleOptimizer):
             else:
                 g = g + p * group["weight_decay"]
         m += (g - m) * (1 - beta1)
-        put(v, v * beta2 + g * g * (1 - beta2))
+        v *= beta2
+        v += g * g * (1 - beta2)
         p -= m * step_size * where(trusted, rectified / (sqrt(v) + group["eps"]), 1.0)
 
 

@@ -23,7 +23,7 @@ from ..frontend import trace
 from ..frontend.tensor import Tensor, calling_line, wrap
 from .optimizer import Optimizer, with_closure
 
-_CHUNK = 16384  # elements; parameter, gradient, two moments and temporaries fit a 512 KiB cache
+_CHUNK = 65536  # elements of all arrays of one chunk; with temporaries they fit a 512 KiB cache
 
 
 def sqrt(x: Any) -> Any:
@@ -76,6 +76,13 @@ def put(target: Any, value: Any) -> None:
         target.copy_(value)
     else:
         target[...] = value
+
+
+def as_scalar(value: Any, like: Tensor) -> Tensor:
+    """A number as a 0-d float64 tensor, as the optimiser ops take them."""
+    if isinstance(value, Tensor):
+        return value
+    return _placed(wrap(np.asarray(value, np.float64)), like)
 
 
 def zeros_like(parameter: Tensor, value: float = 0.0) -> Tensor:
@@ -170,15 +177,21 @@ class RuleOptimizer(Optimizer):
                     continue
                 if lr is None:
                     lr = self._scalar(group, "lr")
-                state = self.state[parameter]
-                scalars = self._scalars(group, lr, state)
+                state = self.state[parameter] if parameter in self.state else {}
                 buffers = [state[name] for name in names]
                 if tracing or parameter._device is not None:
-                    self._rule(group, scalars, parameter, -gradient if group["maximize"] else gradient, *buffers)
+                    self._update(group, lr, state, parameter, gradient, buffers)
                 else:
-                    self._run(group, scalars, parameter, gradient, buffers)
+                    self._run(group, self._scalars(group, lr, state), parameter, gradient, buffers)
                     for tensor in (parameter, *buffers):
                         _written(tensor, line)
+
+    def _update(
+        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+    ) -> None:
+        """Update one parameter with tensor operations."""
+        scalars = self._scalars(group, lr, state)
+        self._rule(group, scalars, parameter, -gradient if group["maximize"] else gradient, *buffers)
 
     def _run(
         self, group: dict[str, Any], scalars: tuple, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
@@ -203,8 +216,9 @@ def _chunked(rule: Callable, arrays: list[np.ndarray]) -> None:
         return
     flat = [array.reshape(-1) for array in arrays]  # copies a gradient that is not contiguous
     size = flat[0].size
-    if size <= _CHUNK:
+    chunk = _CHUNK // len(flat)
+    if size <= chunk:
         rule(*flat)
         return
-    for start in range(0, size, _CHUNK):
-        rule(*[array[start : start + _CHUNK] for array in flat])
+    for start in range(0, size, chunk):
+        rule(*[array[start : start + chunk] for array in flat])

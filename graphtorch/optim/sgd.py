@@ -7,8 +7,9 @@ from typing import Any
 from ..errors import UnsupportedError
 from ..frontend import trace
 from ..frontend.tensor import Tensor
+from ..ir import ops
 from .checks import check_options
-from .rules import RuleOptimizer, put, zeros_like
+from .rules import RuleOptimizer, as_scalar, zeros_like
 
 
 class SGD(RuleOptimizer):
@@ -85,12 +86,21 @@ class SGD(RuleOptimizer):
             scalars = (*scalars[:2], 1)
         super()._run(group, scalars, parameter, gradient, buffers)
 
+    def _update(
+        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+    ) -> None:
+        options = {key: group[key] for key in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
+        new = ops.sgd_step(parameter, gradient, as_scalar(lr, parameter), *buffers, **options)
+        for target, value in zip((parameter, *buffers), new if buffers else (new,), strict=True):
+            target._write(value)
+
     def _rule(self, group: dict[str, Any], scalars: tuple, p: Any, g: Any, *buffers: Any) -> None:
         lr, momentum, gain = scalars
         if group["weight_decay"] != 0:
             g = g + p * group["weight_decay"]
         if buffers:
             (b,) = buffers
-            put(b, b * momentum + (g if gain == 1 else g * gain))
+            b *= momentum
+            b += g if gain == 1 else g * gain
             g = g + b * momentum if group["nesterov"] else b
         p -= g * lr
