@@ -23,6 +23,7 @@ import numpy as np
 
 from .. import config
 
+MAX_THREADS = 1024
 SPINS = 2000  # turns an idle worker waits before it sleeps; a turn is about 10 to 40 ns
 
 _lock = threading.Lock()
@@ -87,17 +88,16 @@ def _quota_v1(folder: str) -> float:
 class Pool:
     """The block of memory that the native pool lives in; see `codegen.llvm.pool`."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
         from .llvm.native import native
-        from .llvm.pool import MAX_THREADS, POOL, POOL_BYTES
+        from .llvm.pool import POOL, POOL_BYTES
 
         self._native = native()
         self._offsets = POOL
         memory = np.zeros(POOL_BYTES // 8 + 8, np.int64)
         self.words = memory[-memory.ctypes.data % 64 // 8 :][: POOL_BYTES // 8]
         self.address = self.words.ctypes.data
-        wanted = config.flags.num_threads or available_cpus()
-        self._set(threads=min(wanted, MAX_THREADS), spins=SPINS)
+        self._set(threads=threads, spins=SPINS)
         atexit.register(self.stop)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -153,12 +153,17 @@ class Pool:
 @functools.cache
 def pool() -> Pool:
     """The one pool of the process, made when first asked for."""
-    return Pool()
+    return Pool(get_num_threads())
+
+
+_wanted: int | None = None  # what was set before there is a pool
 
 
 def get_num_threads() -> int:
     """Threads that a compiled graph may use."""
-    return pool().threads
+    if pool.cache_info().currsize:
+        return pool().threads
+    return _wanted or min(config.flags.num_threads or available_cpus(), MAX_THREADS)
 
 
 def set_num_threads(threads: int) -> None:
@@ -166,8 +171,9 @@ def set_num_threads(threads: int) -> None:
 
     Results do not depend on it.  Raises ValueError for less than 1.
     """
-    from .llvm.pool import MAX_THREADS
-
+    global _wanted
     if threads < 1:
         raise ValueError(f"set_num_threads expects a positive number of threads, got {threads}")
-    pool().resize(min(int(threads), MAX_THREADS))
+    _wanted = min(int(threads), MAX_THREADS)
+    if pool.cache_info().currsize:
+        pool().resize(_wanted)

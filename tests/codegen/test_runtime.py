@@ -16,7 +16,7 @@ import pytest
 from graphtorch.codegen import runtime
 from graphtorch.codegen.llvm import jit
 from graphtorch.codegen.llvm.native import native
-from graphtorch.codegen.llvm.pool import MAX_THREADS, POOL, Layout, expand, pool_text
+from graphtorch.codegen.llvm.pool import POOL, Layout, expand, pool_text
 from graphtorch.codegen.llvm.target import NEON, host
 from graphtorch.errors import UnsupportedError
 
@@ -187,7 +187,7 @@ def test_set_num_threads_wants_a_positive_number(threads):
 
 def test_set_num_threads_is_bounded(pool):
     runtime.set_num_threads(10**6)
-    assert runtime.get_num_threads() == MAX_THREADS
+    assert runtime.get_num_threads() == runtime.MAX_THREADS
 
 
 # ---- how many processors
@@ -235,6 +235,25 @@ def test_cgroup_quota(tmp_path, files, membership, wanted):
 
 def test_no_cgroups_at_all(tmp_path):
     assert runtime._cgroup_quota(str(tmp_path), str(tmp_path / "missing")) == 0.0
+
+
+def test_asking_and_setting_load_no_compiler():
+    script = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from graphtorch.codegen import runtime\n"
+        "assert runtime.get_num_threads() == 3\n"
+        "runtime.set_num_threads(5)\n"
+        "assert runtime.get_num_threads() == 5\n"
+        "assert 'llvmlite' not in sys.modules\n"
+        "assert runtime.pool().threads == 5\n"
+    )
+    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    subprocess.run(
+        [sys.executable, "-c", script, root, *(p for p in sys.path if p)],
+        env={**os.environ, "GRAPHTORCH_NUM_THREADS": "3"},
+        check=True,
+        timeout=120,
+    )
 
 
 def test_environment_and_exit():

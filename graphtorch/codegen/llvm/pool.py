@@ -25,6 +25,7 @@ import re
 import sys
 
 from ...errors import UnsupportedError
+from ..runtime import MAX_THREADS
 
 
 class Layout:
@@ -40,8 +41,6 @@ class Layout:
         except KeyError:
             raise AttributeError(name) from None
 
-
-MAX_THREADS = 1024
 
 # Words that different threads write stand on cache lines of their own.
 POOL = Layout(
