@@ -11,6 +11,7 @@ schedules in `lower_loops` decide which.  This module knows no schedules.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from .lower_position import Cutter, Digit, Dynamic, Position, address, flat, joi
 from .program import Failure
 
 Conditions = tuple[tuple[Guard, ...], Value | None]  # what must hold for an element to exist
+BLOCK = 16  # elements worth an axis of their own
 ALWAYS: Conditions = ((), None)
 Bound = tuple[Digit, int | None, int | None]  # lower <= digit < upper
 Key = tuple[Node, Position, Conditions]
@@ -325,9 +327,9 @@ class Elements:
             if n == size:
                 place.append(dim)
                 continue
-            digit = joined(dim, n).shifted(-before, size)
-            bounds.append((digit, 0, size))
-            place.append((digit,) if size != 1 else ())
+            digits, bound = self._part(dim, n, before, size)
+            bounds.append(bound)
+            place.append(digits)
         return self._within(
             x, flat(place), conditions, bounds, lambda: self.builder.const(value, node.dtype)
         )
@@ -343,12 +345,15 @@ class Elements:
             if n == size:
                 place.append(dim)
                 continue
-            digit = joined(dim, n).shifted(-start, max(n, 1))
-            if step != 1:
-                digit, fits = self._divided(digit, step)
+            if step == 1:
+                digits, bound = self._part(dim, n, start, size)
+            else:
+                quotient, fits = self._divided(joined(dim, n).shifted(-start, n), step)
+                digit = quotient.shifted(0, size)
+                digits, bound = (digit,) if size != 1 else (), (digit, 0, size)
                 extra.append(fits)
-            bounds.append((digit, 0, size))
-            place.append(((Digit(size, digit.index, digit.dynamic)),) if size != 1 else ())
+            bounds.append(bound)
+            place.append(digits)
         return self._within(
             v, flat(place), conditions, bounds, lambda: self.value(x, position, conditions), extra
         )
@@ -369,10 +374,10 @@ class Elements:
         def piece(k: int) -> Operand:
             x, start = pieces[k]
             size = x.shape[dim]
-            digit = joined(dims[dim], n).shifted(-start, size)
-            place = flat((*dims[:dim], (digit,) if size != 1 else (), *dims[dim + 1 :]))
+            digits, (digit, _, last) = self._part(dims[dim], n, start, size)
+            place = flat((*dims[:dim], digits, *dims[dim + 1 :]))
             lower = None if k == 0 else 0
-            upper = None if k == len(pieces) - 1 else size
+            upper = None if k == len(pieces) - 1 else last
             if k == len(pieces) - 1:
                 return self._guarded(x, place, conditions, [(digit, lower, upper)])
             otherwise = piece(k + 1)
@@ -380,6 +385,22 @@ class Elements:
             return self._choose([(digit, None, upper)], [], inside, otherwise)
 
         return piece(0)
+
+    def _part(self, dim: Position, n: int, start: int, size: int) -> tuple[Position, Bound]:
+        """Where an element of a dimension of n lies in its part [start, start + size).
+
+        Returns the digits in the part, and the number that is in bounds if the element lies there.
+        Parts that begin and end at multiples of a block keep the block's digits apart: then only
+        the block's number has to be compared, which is constant in the inner loop.
+        """
+        block = math.gcd(n, start, size)
+        if block < BLOCK:
+            digit = joined(dim, n).shifted(-start, size)
+            return (digit,) if size != 1 else (), (digit, 0, size)
+        major, minor = self.cutter.dims(dim, (n // block, block))
+        number = joined(major, n // block).shifted(-start // block, size // block)
+        digits = minor if size == block else (number, *minor)
+        return digits, (number, 0, size // block)
 
     def _divided(self, digit: Digit, step: int) -> tuple[Digit, Value]:
         """A number divided by a step, and whether it divides."""
