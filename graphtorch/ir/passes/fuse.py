@@ -146,7 +146,7 @@ class _Fusion:
             return False
         sources = {r.source for r in core.reads if r.source in chosen}
         return all(
-            self.list[s].pinned or any(u not in chosen for u in self.list[s].users)  # type: ignore[index]
+            self.list[s].pinned or any(u not in chosen for u in self.list[s].users)
             for s in sources
         )
 

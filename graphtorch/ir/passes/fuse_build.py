@@ -100,7 +100,7 @@ class _Builder:
         types = tuple(n.type for n in body.outputs)
         attrs = {"body": body}
         if len(found) == 1:
-            node = Node(found[0].name, FUSION, inputs, attrs, types[0], found[0].source)  # type: ignore[arg-type]
+            node = Node(found[0].name, FUSION, inputs, attrs, types[0], found[0].source)
             self.nodes.append(node)
             self.outer[found[0]] = node
             return
