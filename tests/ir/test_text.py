@@ -177,5 +177,5 @@ def f(x: f32[3]):
     return exp"""
     graph = parse(text)
     assert graph.meta == {"note": 'a # b: "c"'}
-    assert graph.nodes[0].source == Source("it's \"odd\" #1.py", 3)
+    assert graph.nodes[0].source == Source('it\'s "odd" #1.py', 3)
     assert str(graph) == text

@@ -146,8 +146,7 @@ class _Fusion:
             return False
         sources = {r.source for r in core.reads if r.source in chosen}
         return all(
-            self.list[s].pinned or any(u not in chosen for u in self.list[s].users)
-            for s in sources
+            self.list[s].pinned or any(u not in chosen for u in self.list[s].users) for s in sources
         )
 
     def _vertical(self) -> None:

@@ -58,7 +58,7 @@ def rules() -> list[Rule]:
         (ops.pow(x, -1),                      lambda x: ops.reciprocal(x), floating),
         (ops.pow(x, -2),                      lambda x: ops.reciprocal(ops.square(x)), floating),
         # signs
-        (-(-x),                               x),
+        (ops.neg(ops.neg(x)),                 x),
         (x + -y,                              lambda x, y: x - y),
         (x - -y,                              lambda x, y: x + y),
         (-x * -y,                             lambda x, y: x * y),
