@@ -8,8 +8,10 @@ they are first asked for (`_ROOMS`, `_LATER`).
 
 from __future__ import annotations
 
+from math import e, inf, nan, pi
 from typing import Any
 
+# isort: off
 from .errors import CompileError as CompileError
 from .errors import GraphtorchError as GraphtorchError
 from .errors import UnsupportedError as UnsupportedError
@@ -34,6 +36,9 @@ from .frontend.functional.comparison import (
     logical_and, logical_or, logical_xor, lt, masked_fill, masked_scatter, ne, not_equal, where,
 )  # fmt: skip
 from .frontend.functional.conversion import clone, fill
+from .frontend.functional.decomposition import (
+    cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
+)  # fmt: skip
 from .frontend.functional.linear import (
     addbmm, addmm, addmv, addr, baddbmm, bmm, cdist, chain_matmul, cross, dot, einsum, ger, inner, kron, matmul,
     matrix_power, mm, mv, outer, tensordot, trace, vdot,
@@ -82,25 +87,42 @@ from .frontend.random import (
     Generator, bernoulli, default_generator, get_rng_state, initial_seed, manual_seed, multinomial, normal, rand,
     rand_like, randint, randint_like, randn, randn_like, randperm, seed, set_rng_state,
 )  # fmt: skip
+from .frontend.settings import (
+    are_deterministic_algorithms_enabled, get_float32_matmul_precision, is_autocast_enabled, is_complex,
+    is_floating_point, is_storage, is_tensor, set_float32_matmul_precision, typename, use_deterministic_algorithms,
+)  # fmt: skip
 from .frontend.size import Size
 from .frontend.tensor import Tensor
-from .ir.types import DType as dtype  # noqa: N813
+from .ir.types import DType as dtype
 from .ir.types import (
     bfloat16, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, uint8,
 )  # fmt: skip
 from .ir.types import bool_ as bool
 
+# isort: on
+
 float, double, half = float32, float64, float16
 int, long, short = int32, int64, int16
 cfloat, cdouble = complex64, complex128
-from math import e, inf, nan, pi  # noqa: E402, F401
 
 newaxis = None
 __version__ = "2.13.0+graphtorch0.1"
 
-FloatTensor, DoubleTensor, HalfTensor = _TYPES["FloatTensor"], _TYPES["DoubleTensor"], _TYPES["HalfTensor"]
-BFloat16Tensor, BoolTensor, ByteTensor = _TYPES["BFloat16Tensor"], _TYPES["BoolTensor"], _TYPES["ByteTensor"]
-LongTensor, IntTensor, ShortTensor = _TYPES["LongTensor"], _TYPES["IntTensor"], _TYPES["ShortTensor"]
+FloatTensor, DoubleTensor, HalfTensor = (
+    _TYPES["FloatTensor"],
+    _TYPES["DoubleTensor"],
+    _TYPES["HalfTensor"],
+)
+BFloat16Tensor, BoolTensor, ByteTensor = (
+    _TYPES["BFloat16Tensor"],
+    _TYPES["BoolTensor"],
+    _TYPES["ByteTensor"],
+)
+LongTensor, IntTensor, ShortTensor = (
+    _TYPES["LongTensor"],
+    _TYPES["IntTensor"],
+    _TYPES["ShortTensor"],
+)
 CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
@@ -111,7 +133,7 @@ _ROOMS = frozenset(
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "save": "serialization", "load": "serialization",
+    "compile": "frontend.compile", "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
@@ -121,8 +143,6 @@ _LATER = {
     "conv_transpose1d": "nn.functional", "conv_transpose2d": "nn.functional",
     "pixel_shuffle": "nn.functional", "pairwise_distance": "nn.functional", "bilinear": "nn.functional",
     "max_pool1d": "nn.functional", "max_pool2d": "nn.functional", "avg_pool1d": "nn.functional",
-    "inverse": "linalg", "det": "linalg", "logdet": "linalg", "slogdet": "linalg", "cholesky": "linalg",
-    "svd": "linalg", "qr": "linalg", "pinverse": "linalg", "matrix_exp": "linalg",
 }  # fmt: skip
 
 
@@ -144,56 +164,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *_LATER})
-
-
-def is_tensor(obj: Any) -> Any:
-    """Whether `obj` is a Tensor."""
-    return isinstance(obj, Tensor)
-
-
-def is_storage(obj: Any) -> Any:
-    """Whether `obj` is a storage."""
-    return isinstance(obj, _methods.UntypedStorage)
-
-
-def is_floating_point(input: Tensor) -> Any:
-    """Whether the dtype is a floating-point one."""
-    return input.dtype.is_floating_point
-
-
-def is_complex(input: Tensor) -> Any:
-    """Whether the dtype is a complex one."""
-    return input.dtype.is_complex
-
-
-def typename(obj: Any) -> str:
-    """The name of a tensor's old type, or of any object's class."""
-    if isinstance(obj, Tensor):
-        return obj.type()
-    return f"{type(obj).__module__}.{type(obj).__qualname__}"
-
-
-def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
-    """Accepted: every algorithm here is deterministic."""
-
-
-def are_deterministic_algorithms_enabled() -> Any:
-    """Always True."""
-    return True
-
-
-def set_float32_matmul_precision(precision: str) -> None:
-    """Accepted: float32 products are always computed in float32."""
-
-
-def get_float32_matmul_precision() -> str:
-    """Always "highest"."""
-    return "highest"
-
-
-def is_autocast_enabled(device_type: str | None = None) -> Any:
-    """Whether automatic mixed precision is on."""
-    return False
 
 
 Tensor.__module__ = __name__

@@ -31,6 +31,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def Variable(data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:  # noqa: N802
+def Variable(data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:
     """What a tensor was once wrapped in; returns the tensor itself."""
     return data.detach().requires_grad_(requires_grad) if requires_grad else data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class detect_anomaly:  # noqa: N801  (PyTorch's name)
+class detect_anomaly:
     """A context manager that changes nothing: errors already name the line of the forward pass."""
 
     def __init__(self, check_nan: bool = True):
@@ -18,7 +18,7 @@ class detect_anomaly:  # noqa: N801  (PyTorch's name)
         pass
 
 
-class set_detect_anomaly(detect_anomaly):  # noqa: N801  (PyTorch's name)
+class set_detect_anomaly(detect_anomaly):
     """Like `detect_anomaly`, as a switch."""
 
     def __init__(self, mode: bool, check_nan: bool = True):

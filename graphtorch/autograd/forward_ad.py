@@ -9,7 +9,10 @@ from ..errors import UnsupportedError, message
 
 def _unsupported(*args: Any, **kwargs: Any) -> Any:
     raise UnsupportedError(
-        message("forward-mode differentiation is not supported", hint="use torch.autograd.functional.jvp")
+        message(
+            "forward-mode differentiation is not supported",
+            hint="use torch.autograd.functional.jvp",
+        )
     )
 
 

@@ -18,7 +18,10 @@ def _tuple(x: Any) -> tuple[Tensor, ...]:
 
 
 def _fresh(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
-    return tuple(view_of(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in _tuple(inputs))
+    return tuple(
+        view_of(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
+        for x in _tuple(inputs)
+    )
 
 
 def _zeros(x: Tensor) -> Tensor:
@@ -32,7 +35,13 @@ def _rows(y: Tensor, inputs: tuple[Tensor, ...], create_graph: bool) -> list[Ten
     for i in range(y._array.size):
         found: Any = [None] * len(inputs)
         if y.requires_grad:
-            found = _grad(flat[i], list(inputs), retain_graph=True, create_graph=create_graph, allow_unused=True)
+            found = _grad(
+                flat[i],
+                list(inputs),
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
         for row, x, g in zip(rows, inputs, found, strict=True):
             row.append(_zeros(x) if g is None else g)
     return [
@@ -66,7 +75,9 @@ def hessian(
     def gradient(*given: Tensor) -> Any:
         y = func(*given)
         if y._array.size != 1:
-            raise RuntimeError("The output of the function given to hessian should be a single element")
+            raise RuntimeError(
+                "The output of the function given to hessian should be a single element"
+            )
         found = _grad(y, list(given), create_graph=True, allow_unused=True)
         filled = tuple(_zeros(x) if g is None else g for x, g in zip(given, found, strict=True))
         return filled if isinstance(inputs, (tuple, list)) else filled[0]
@@ -74,18 +85,28 @@ def hessian(
     return jacobian(gradient, inputs, create_graph=create_graph)
 
 
-def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vjp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """The outputs, and v times the Jacobian."""
     with enable_grad():
         given = _fresh(inputs, create_graph)
         outputs = func(*given)
         cotangents = None if v is None else list(_tuple(v))
-        found = _grad(list(_tuple(outputs)), list(given), cotangents, create_graph=create_graph, allow_unused=True)
+        found = _grad(
+            list(_tuple(outputs)),
+            list(given),
+            cotangents,
+            create_graph=create_graph,
+            allow_unused=True,
+        )
     filled = tuple(_zeros(x) if g is None else g for x, g in zip(given, found, strict=True))
     return _plain(outputs, create_graph), filled if isinstance(inputs, (tuple, list)) else filled[0]
 
 
-def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def jvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """The outputs, and the Jacobian times v (reverse mode applied twice)."""
     with enable_grad():
         given = _fresh(inputs, create_graph)
@@ -93,31 +114,59 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
         ys = _tuple(outputs)
         dual = [_zeros(y).requires_grad_() for y in ys]
         first = _grad(list(ys), list(given), dual, create_graph=True, allow_unused=True)
-        tangents = _tuple(v) if v is not None else tuple(ops.full(shape=x._array.shape, value=1, dtype=x.dtype) for x in given)
+        tangents = (
+            _tuple(v)
+            if v is not None
+            else tuple(ops.full(shape=x._array.shape, value=1, dtype=x.dtype) for x in given)
+        )
         pairs = [(g, t) for g, t in zip(first, tangents, strict=True) if g is not None]
-        found = _grad([g for g, _ in pairs], dual, [t for _, t in pairs], create_graph=create_graph, allow_unused=True)
+        found = _grad(
+            [g for g, _ in pairs],
+            dual,
+            [t for _, t in pairs],
+            create_graph=create_graph,
+            allow_unused=True,
+        )
     filled = tuple(_zeros(y) if g is None else g for y, g in zip(ys, found, strict=True))
-    return _plain(outputs, create_graph), filled if isinstance(outputs, (tuple, list)) else filled[0]
+    return _plain(outputs, create_graph), filled if isinstance(outputs, (tuple, list)) else filled[
+        0
+    ]
 
 
-def hvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def hvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """The value of a scalar function, and its Hessian times v."""
     with enable_grad():
         given = _fresh(inputs, create_graph)
         y = func(*given)
         first = _grad(y, list(given), create_graph=True, allow_unused=True)
-        tangents = _tuple(v) if v is not None else tuple(ops.full(shape=x._array.shape, value=1, dtype=x.dtype) for x in given)
-        pairs = [(g, t) for g, t in zip(first, tangents, strict=True) if g is not None and g.requires_grad]
+        tangents = (
+            _tuple(v)
+            if v is not None
+            else tuple(ops.full(shape=x._array.shape, value=1, dtype=x.dtype) for x in given)
+        )
+        pairs = [
+            (g, t)
+            for g, t in zip(first, tangents, strict=True)
+            if g is not None and g.requires_grad
+        ]
         found: Any = [None] * len(given)
         if pairs:
             found = _grad(
-                [g for g, _ in pairs], list(given), [t for _, t in pairs], create_graph=create_graph, allow_unused=True
+                [g for g, _ in pairs],
+                list(given),
+                [t for _, t in pairs],
+                create_graph=create_graph,
+                allow_unused=True,
             )
     filled = tuple(_zeros(x) if g is None else g for x, g in zip(given, found, strict=True))
     return _plain(y, create_graph), filled if isinstance(inputs, (tuple, list)) else filled[0]
 
 
-def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+def vhp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> Any:
     """The value of a scalar function, and v times its Hessian (which is symmetric)."""
     return hvp(func, inputs, v, create_graph, strict)
 
@@ -125,4 +174,8 @@ def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
 def _plain(outputs: Any, create_graph: bool) -> Any:
     if create_graph:
         return outputs
-    return tuple(y.detach() for y in outputs) if isinstance(outputs, (tuple, list)) else outputs.detach()
+    return (
+        tuple(y.detach() for y in outputs)
+        if isinstance(outputs, (tuple, list))
+        else outputs.detach()
+    )

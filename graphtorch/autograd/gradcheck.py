@@ -21,24 +21,43 @@ class GradcheckError(RuntimeError):
 
 
 def _outputs(found: Any) -> list[Tensor]:
-    return [x for x in (found if isinstance(found, (tuple, list)) else (found,)) if isinstance(x, Tensor)]
+    return [
+        x
+        for x in (found if isinstance(found, (tuple, list)) else (found,))
+        if isinstance(x, Tensor)
+    ]
 
 
 def _checked(inputs: tuple[Any, ...]) -> list[Tensor]:
     wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        )
     for x in wanted:
         if x._array.dtype != np.float64:
-            raise GradcheckError(f"gradcheck wants float64 inputs (differences in {x.dtype!r} are too coarse)")
+            raise GradcheckError(
+                f"gradcheck wants float64 inputs (differences in {x.dtype!r} are too coarse)"
+            )
     return wanted
 
 
-def _numerical(function: Callable, inputs: tuple[Any, ...], x: Tensor, projections: list[np.ndarray], eps: float) -> np.ndarray:
+def _numerical(
+    function: Callable,
+    inputs: tuple[Any, ...],
+    x: Tensor,
+    projections: list[np.ndarray],
+    eps: float,
+) -> np.ndarray:
     def value() -> float:
         with no_grad():
             found = [y for y in _outputs(function(*inputs)) if y._array.dtype.kind == "f"]
-        return float(sum((y._array.astype(np.float64) * p).sum() for y, p in zip(found, projections, strict=True)))
+        return float(
+            sum(
+                (y._array.astype(np.float64) * p).sum()
+                for y, p in zip(found, projections, strict=True)
+            )
+        )
 
     estimate = np.empty(x._array.shape)
     for place in np.ndindex(*x._array.shape):
@@ -71,7 +90,10 @@ def gradcheck(
         if not roots:
             raise ValueError("none of the outputs require grad")
         gradients = _grad(
-            [y for y, _ in roots], wanted, [wrap(p.astype(y._array.dtype)) for y, p in roots], allow_unused=True
+            [y for y, _ in roots],
+            wanted,
+            [wrap(p.astype(y._array.dtype)) for y, p in roots],
+            allow_unused=True,
         )
     for number, (x, gradient) in enumerate(zip(wanted, gradients, strict=True)):
         analytic = np.zeros(x._array.shape) if gradient is None else gradient._array
@@ -108,5 +130,10 @@ def gradgradcheck(
         return tuple(g for g in got if g is not None)
 
     return gradcheck(
-        gradient, (*args, *cotangents), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
+        gradient,
+        (*args, *cotangents),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
     )

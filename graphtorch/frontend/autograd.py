@@ -26,6 +26,7 @@ from ..ir.derivative import fill_cotangents, plan_for, type_of
 from ..ir.op import Op
 from ..ir.types import BY_NUMPY, TensorType
 from . import grad_mode
+from .backward_names import backward_name
 from .grad_mode import state as grad_state
 from .tensor import _PACKAGE, Tensor
 
@@ -53,6 +54,8 @@ class SavedOutput:
         tensor._storage_ = self.storage
         if self.traced is not None:
             tensor._traced = self.traced
+        elif dispatch._stack.top is not None and node.sequence >= dispatch._stack.top.start:  # type: ignore[attr-defined]
+            raise AssertionError(f"{node.name()}: a traced output was saved without its graph node")
         if self.device is not None:
             tensor._device = self.device
         tensor._view = self.view
@@ -102,7 +105,8 @@ class TapeNode:
 
     def name(self) -> str:
         """PyTorch's name of the node: `MulBackward0`."""
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
+        output = self.output
+        return backward_name(self.op, self.attrs, output if isinstance(output, TensorType) else None, self.edges)
 
     @property
     def next_functions(self) -> tuple:

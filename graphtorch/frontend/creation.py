@@ -28,6 +28,10 @@ def _finished(x: Tensor, device: Any, requires_grad: bool) -> Tensor:
 
         x = move(x, where)
     if requires_grad:
+        if x._array.dtype.kind not in "fVc":
+            raise RuntimeError(
+                message("Only Tensors of floating point and complex dtype can require gradients")
+            )
         x.requires_grad_(True)
     return x
 
@@ -37,16 +41,22 @@ def _filled(
     requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     if shape and min(shape) < 0:
-        raise RuntimeError(message(f"{name}: Dimension size must be non-negative.", hint=f"sizes are {list(shape)}"))
-    x = bind(_FULL, (), {"shape": shape, "value": value, "dtype": dtype or promotion._default_dtype})
+        raise RuntimeError(
+            message(
+                f"{name}: Dimension size must be non-negative.", hint=f"sizes are {list(shape)}"
+            )
+        )
+    x = bind(
+        _FULL, (), {"shape": shape, "value": value, "dtype": dtype or promotion._default_dtype}
+    )
     if out is not None:
         return into(out, x)
     return _finished(x, device, requires_grad)
 
 
 def zeros(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of zeros.
 
@@ -54,23 +64,29 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _filled("zeros", sizes(size), 0, out, dtype, device, requires_grad)
+    return _filled(
+        "zeros", sizes(shape if size is None else (size,)), 0, out, dtype, device, requires_grad
+    )
 
 
 def ones(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of ones."""
-    return _filled("ones", sizes(size), 1, out, dtype, device, requires_grad)
+    return _filled(
+        "ones", sizes(shape if size is None else (size,)), 1, out, dtype, device, requires_grad
+    )
 
 
 def empty(
-    *size: Any, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
+    *shape: Any, size: Any = None, out: Tensor | None = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """A tensor whose elements mean nothing yet (here: zeros, which cost no more)."""
-    return _filled("empty", sizes(size), 0, out, dtype, device, requires_grad)
+    return _filled(
+        "empty", sizes(shape if size is None else (size,)), 0, out, dtype, device, requires_grad
+    )
 
 
 def full(
@@ -84,15 +100,27 @@ def full(
         return _finished(ops.copy(x), device, requires_grad)
     fill_value = promotion.as_number(fill_value)
     dtype = dtype or promotion.number_dtype(fill_value)
-    return _filled("full", shape, promotion.weak(fill_value, dtype), out, dtype, device, requires_grad)
+    return _filled(
+        "full", shape, promotion.weak(fill_value, dtype), out, dtype, device, requires_grad
+    )
 
 
 def _like(
     input: Tensor, value: Any, dtype: DType | None, device: Any, requires_grad: bool, name: str
 ) -> Tensor:
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    x = bind(_FULL, (), {"shape": input._array.shape, "value": value, "dtype": dtype or BY_NUMPY[input._array.dtype]})
+        raise TypeError(
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
+    x = bind(
+        _FULL,
+        (),
+        {
+            "shape": input._array.shape,
+            "value": value,
+            "dtype": dtype or BY_NUMPY[input._array.dtype],
+        },
+    )
     return _finished(x, input._device if device is None else device, requires_grad)
 
 
@@ -131,11 +159,15 @@ def full_like(
     return _like(input, value, dtype, device, requires_grad, "full_like")
 
 
-def empty_strided(size: Any, stride: Any, *, dtype: DType | None = None, device: Any = None, **_: Any) -> Tensor:
+def empty_strided(
+    size: Any, stride: Any, *, dtype: DType | None = None, device: Any = None, **_: Any
+) -> Tensor:
     """An uninitialised tensor with the strides given (in elements)."""
     shape, steps = sizes((size,)), sizes((stride,))
     dtype = dtype or promotion.get_default_dtype()
-    length = 1 + sum((n - 1) * s for n, s in zip(shape, steps, strict=True)) if math.prod(shape) else 0
+    length = (
+        1 + sum((n - 1) * s for n, s in zip(shape, steps, strict=True)) if math.prod(shape) else 0
+    )
     buffer = np.zeros(length, dtype.numpy)
     array = np.lib.stride_tricks.as_strided(buffer, shape, [s * dtype.itemsize for s in steps])
     return _finished(fresh(array), device, False)
@@ -167,7 +199,9 @@ def arange(
         start = 0
     if end is None:
         raise TypeError("arange() missing required argument: end")
-    start, end, step = (v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step))
+    start, end, step = (
+        v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step)
+    )
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
@@ -184,7 +218,9 @@ def arange(
     return into(out, x) if out is not None else _finished(x, device, requires_grad)
 
 
-def range_inclusive(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DType | None = None, **options: Any) -> Tensor:
+def range_inclusive(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: DType | None = None, **options: Any
+) -> Tensor:
     """`torch.range`: like `arange`, but with the end, and in the default dtype."""
     length = math.floor((end - start) / step) + 1
     return _finished(
@@ -236,17 +272,25 @@ def eye(
     return into(out, x) if out is not None else _finished(x, device, requires_grad)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType = int64, device: Any = None, **_: Any) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = int64, device: Any = None, **_: Any
+) -> Tensor:
     """Row and column indices of the lower triangle of a row x col matrix."""
-    return _finished(fresh(np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy)), device, False)
+    return _finished(
+        fresh(np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy)), device, False
+    )
 
 
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType = int64, device: Any = None, **_: Any) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = int64, device: Any = None, **_: Any
+) -> Tensor:
     """Row and column indices of the upper triangle of a row x col matrix."""
-    return _finished(fresh(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy)), device, False)
+    return _finished(
+        fresh(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy)), device, False
+    )
 
 
-def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Powers of the elements of a vector, one a column."""
     n = x._array.size if N is None else N
     exponents = list(range(n)) if increasing else list(range(n - 1, -1, -1))
@@ -376,7 +420,9 @@ def from_dlpack(ext_tensor: Any, **_: Any) -> Tensor:
     try:
         return from_numpy(np.from_dlpack(ext_tensor))
     except (TypeError, AttributeError):
-        raise UnsupportedError(message("from_dlpack needs an object with __dlpack__, not a capsule")) from None
+        raise UnsupportedError(
+            message("from_dlpack needs an object with __dlpack__, not a capsule")
+        ) from None
 
 
 def _array_of(data: Any, dtype: DType | None, copy: bool) -> np.ndarray:
@@ -412,8 +458,14 @@ def _cast_array(array: np.ndarray, dtype: DType) -> np.ndarray:
         return array
     if array.dtype.kind in "iub" and dtype.kind in "iu" and array.size:
         limits = np.iinfo(dtype.numpy)
-        if array.dtype.kind != "b" and not (array.min() >= limits.min and array.max() <= limits.max) and array.ndim == 0:
-            raise RuntimeError(message(f"value cannot be converted to type {dtype.name} without overflow"))
+        if (
+            array.dtype.kind != "b"
+            and not (array.min() >= limits.min and array.max() <= limits.max)
+            and array.ndim == 0
+        ):
+            raise RuntimeError(
+                message(f"value cannot be converted to type {dtype.name} without overflow")
+            )
     if array.dtype.kind == "O":
         raise RuntimeError("Overflow when unpacking long long")
     with np.errstate(all="ignore"):
@@ -522,7 +574,9 @@ def _collect(data: Any, shape: tuple[int, ...], depth: int, leaves: list[Any]) -
     if not _is_sequence(data):
         raise TypeError("not a sequence")
     if len(data) != shape[depth]:
-        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+        raise ValueError(
+            f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})"
+        )
     for item in data:
         _collect(item, shape, depth + 1, leaves)
 
@@ -530,33 +584,83 @@ def _collect(data: Any, shape: tuple[int, ...], depth: int, leaves: list[Any]) -
 # ---- methods that make tensors like their own
 
 
-def new_zeros(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_zeros(
+    self: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Zeros of another shape in this dtype and device."""
     return _new(self, size, 0, dtype, device, requires_grad)
 
 
-def new_ones(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_ones(
+    self: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """Ones of another shape in this dtype and device."""
     return _new(self, size, 1, dtype, device, requires_grad)
 
 
-def new_empty(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_empty(
+    self: Tensor,
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """An uninitialised tensor of another shape in this dtype and device."""
     return _new(self, size, 0, dtype, device, requires_grad)
 
 
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """One value in another shape, in this dtype and device."""
-    return _new(self, (size,), promotion.weak(fill_value, dtype or self.dtype), dtype, device, requires_grad)
+    return _new(
+        self, (size,), promotion.weak(fill_value, dtype or self.dtype), dtype, device, requires_grad
+    )
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """A tensor from data in this dtype and device."""
-    return tensor(data, dtype=dtype or self.dtype, device=self._device if device is None else device, requires_grad=requires_grad)
+    return tensor(
+        data,
+        dtype=dtype or self.dtype,
+        device=self._device if device is None else device,
+        requires_grad=requires_grad,
+    )
 
 
 def _new(
-    self: Tensor, size: tuple[Any, ...], value: Any, dtype: DType | None, device: Any, requires_grad: bool
+    self: Tensor,
+    size: tuple[Any, ...],
+    value: Any,
+    dtype: DType | None,
+    device: Any,
+    requires_grad: bool,
 ) -> Tensor:
     x = ops.full(shape=sizes(size), value=value, dtype=dtype or self.dtype)
     return _finished(x, self._device if device is None else device, requires_grad)

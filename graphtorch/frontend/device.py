@@ -11,7 +11,7 @@ from typing import Any
 _TYPES = ("cpu", "cuda", "meta", "mps", "xpu")
 
 
-class device:  # noqa: N801  (PyTorch's name)
+class device:
     """A device: type and index.  Also a context manager: creation functions then use it.
 
     >>> device("cuda:1").index
@@ -36,7 +36,9 @@ class device:  # noqa: N801  (PyTorch's name)
         name, colon, number = type.partition(":")
         if name not in _TYPES:
             raise RuntimeError(
-                f"Expected one of {', '.join(_TYPES)} device type at start of device string: {name}"
+                "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla,"
+                " lazy, vulkan, mps, meta, hpu, mtia, privateuseone device type at start of device string:"
+                f" {name}"
             )
         if colon:
             if index is not None:
@@ -51,9 +53,7 @@ class device:  # noqa: N801  (PyTorch's name)
         return self
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, device) and self.type == other.type and self.index == other.index
-        )
+        return isinstance(other, device) and self.type == other.type and self.index == other.index
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
@@ -110,5 +110,7 @@ def set_default_device(where: Any) -> None:
 
 def resolve(where: Any) -> device | None:
     """What `Tensor._device` holds for a user's `device=`: None for the CPU."""
-    found = _default.device if where is None else where if where.__class__ is device else device(where)
+    found = (
+        _default.device if where is None else where if where.__class__ is device else device(where)
+    )
     return None if found.type == "cpu" else found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class memory_format:  # noqa: N801  (PyTorch's name)
+class memory_format:
     """How elements are ordered in memory; tensors here are row-major unless a view says otherwise."""
 
     def __init__(self, name: str):
@@ -16,7 +16,7 @@ class memory_format:  # noqa: N801  (PyTorch's name)
         return self.name
 
 
-class layout:  # noqa: N801  (PyTorch's name)
+class layout:
     """How a tensor is stored; only strided exists here."""
 
     def __init__(self, name: str):

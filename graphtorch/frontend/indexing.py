@@ -56,12 +56,20 @@ def set_item(self: Tensor, item: Any, value: Any) -> None:
     if not isinstance(value, Tensor):
         from .creation import tensor
 
-        if self._array.dtype.kind in "biu" and isinstance(value, float) and self._array.dtype.kind != "b":
+        if (
+            self._array.dtype.kind in "biu"
+            and isinstance(value, float)
+            and self._array.dtype.kind != "b"
+        ):
             value = int(value)
         value = tensor(value, dtype=self.dtype)
     if advanced:
         mask = _lone_mask(item)
-        if mask is not None and value._array.ndim == 0 and mask._array.shape == self._array.shape[: mask._array.ndim]:
+        if (
+            mask is not None
+            and value._array.ndim == 0
+            and mask._array.shape == self._array.shape[: mask._array.ndim]
+        ):
             _write_under_mask(self, mask, value)
             return
         view._write(with_index(view, advanced, value, False))
@@ -92,7 +100,10 @@ def _select(self: Tensor, index: int) -> Tensor:
     n = shape[0]
     if not -n <= index < n:
         raise IndexError(
-            message(f"index {index} is out of bounds for dimension 0 with size {n}", operands={"self": self.type_})
+            message(
+                f"index {index} is out of bounds for dimension 0 with size {n}",
+                operands={"self": self.type_},
+            )
         )
     if index < 0:
         index += n
@@ -128,7 +139,10 @@ def _taken_apart(self: Tensor, item: Any) -> tuple[Tensor, Advanced]:
         if not shape and len(items) == 1 and isinstance(items[0], int):
             _select(self, items[0])
         raise IndexError(
-            message(f"too many indices for tensor of dimension {len(shape)}", operands={"self": self.type_})
+            message(
+                f"too many indices for tensor of dimension {len(shape)}",
+                operands={"self": self.type_},
+            )
         )
     starts, stops, steps, out_shape = [], [], [], []
     advanced: Advanced = []
@@ -150,7 +164,7 @@ def _taken_apart(self: Tensor, item: Any) -> tuple[Tensor, Advanced]:
             out_shape.append(1)
         elif i is Ellipsis:
             if seen_ellipsis:
-                raise IndexError("an index can only have a single ellipsis ('...')")
+                continue  # a second one stands for no dims
             seen_ellipsis = True
             for _ in range(len(shape) - used):
                 starts.append(0)
@@ -235,7 +249,11 @@ def _slice_bounds(item: slice, size: int) -> tuple[int, int, int]:
 def _mask_ndim(item: Any) -> int:
     """How many dims an index item consumes."""
     if isinstance(item, Tensor):
-        return item._array.ndim if item._array.dtype.kind == "b" or item._array.dtype == np.uint8 else 1
+        return (
+            item._array.ndim
+            if item._array.dtype.kind == "b" or item._array.dtype == np.uint8
+            else 1
+        )
     if isinstance(item, np.ndarray):
         return item.ndim if item.dtype == bool else 1
     if isinstance(item, list):
@@ -280,7 +298,8 @@ def _index_tensors(item: Any, self: Tensor, dim: int) -> list[Tensor]:
     if kind not in "i":
         raise IndexError(
             message(
-                "tensors used as indices must be long, int, byte or bool tensors", operands={"index": item.type_}
+                "tensors used as indices must be long, int, byte or bool tensors",
+                operands={"index": item.type_},
             )
         )
     if item._array.itemsize < 4:
@@ -312,10 +331,15 @@ def _equal_shapes(indices: Sequence[Tensor]) -> list[Tensor]:
     except RuntimeError:
         shapes = ", ".join(str(list(i._array.shape)) for i in indices)
         raise IndexError(
-            message(f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}")
+            message(
+                f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+            )
         ) from None
     dtype = indices[0].dtype
-    return [promotion.expand(i if i.dtype is dtype else ops.cast(i, dtype=dtype), shape) for i in indices]
+    return [
+        promotion.expand(i if i.dtype is dtype else ops.cast(i, dtype=dtype), shape)
+        for i in indices
+    ]
 
 
 def _gathered(view: Tensor, advanced: Advanced) -> Tensor:
@@ -363,7 +387,10 @@ def _broadcast_value(value: Tensor, shape: tuple[int, ...], indexing: bool = Fal
                 )
             )
         lead = len(shape) - len(have)
-        wrong = next((d for d in range(len(have)) if lead + d >= 0 and have[d] not in (1, shape[lead + d])), 0)
+        wrong = next(
+            (d for d in range(len(have)) if lead + d >= 0 and have[d] not in (1, shape[lead + d])),
+            0,
+        )
         raise RuntimeError(
             message(
                 f"The expanded size of the tensor ({shape[lead + wrong] if shape else 1}) must match the existing"
@@ -381,7 +408,11 @@ def _broadcast_value(value: Tensor, shape: tuple[int, ...], indexing: bool = Fal
 def _lone_mask(item: Any) -> Tensor | None:
     if isinstance(item, tuple) and len(item) == 1:
         item = item[0]
-    return item if isinstance(item, Tensor) and item._array.dtype.kind == "b" and item._array.ndim else None
+    return (
+        item
+        if isinstance(item, Tensor) and item._array.dtype.kind == "b" and item._array.ndim
+        else None
+    )
 
 
 def _write_under_mask(self: Tensor, mask: Tensor, value: Tensor) -> None:
@@ -423,7 +454,9 @@ def _store(array: np.ndarray, key: tuple[Any, ...], value: Any) -> None:
         raise IndexError(_as_torch_says(str(error), array)) from None
     except OverflowError:
         raise RuntimeError(
-            message(f"value cannot be converted to type {BY_NUMPY[array.dtype].name} without overflow")
+            message(
+                f"value cannot be converted to type {BY_NUMPY[array.dtype].name} without overflow"
+            )
         ) from None
 
 

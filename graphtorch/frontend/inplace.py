@@ -27,7 +27,11 @@ def _plain_operand(x: Tensor, other: Any) -> Any:
     if kind is float or kind is int:
         return other
     source = getattr(other, "_array", None)
-    if source is None or source.dtype != array.dtype or (grad_state.enabled and other.requires_grad):
+    if (
+        source is None
+        or source.dtype != array.dtype
+        or (grad_state.enabled and other.requires_grad)
+    ):
         return None
     if source.shape == array.shape or source.ndim == 0:
         return source
@@ -54,7 +58,11 @@ def _with_alpha(name: str, ufunc: np.ufunc, function: Callable[..., Tensor]) -> 
             operand = _plain_operand(self, other)
             if operand is not None:
                 if alpha != 1:
-                    operand = operand * self._array.dtype.type(alpha) if isinstance(operand, np.ndarray) else operand * alpha
+                    operand = (
+                        operand * self._array.dtype.type(alpha)
+                        if isinstance(operand, np.ndarray)
+                        else operand * alpha
+                    )
                 silently(ufunc, self._array, operand, self._array)
                 return touched(self)
         return self._write(fit(self, function(self, other, alpha=alpha)))

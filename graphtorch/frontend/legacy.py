@@ -39,7 +39,9 @@ class _LegacyType(type):
 
 
 def _legacy(name: str, dtype: str) -> Any:
-    made = _LegacyType(name, (), {"__module__": "graphtorch", "__doc__": f"Tensors of dtype {dtype}."})
+    made = _LegacyType(
+        name, (), {"__module__": "graphtorch", "__doc__": f"Tensors of dtype {dtype}."}
+    )
     made.dtype = BY_NAME[dtype]
     return made
 

@@ -16,6 +16,7 @@ from ..ir import dispatch, ops
 from . import creation, indexing, inplace, legacy, printing, promotion
 from .functional import comparison as _c
 from .functional import conversion as _v
+from .functional import decomposition as _d
 from .functional import linear as _l
 from .functional import pointwise as _p
 from .functional import reduction as _r
@@ -74,7 +75,9 @@ def _fast(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
     return operate
 
 
-def _equal_operator(op: Any, function: Callable[..., Tensor], otherwise: bool) -> Callable[..., Any]:
+def _equal_operator(
+    op: Any, function: Callable[..., Tensor], otherwise: bool
+) -> Callable[..., Any]:
     slow = _operator(function)
     fast = _fast(op, function)
 
@@ -214,7 +217,11 @@ def _shared_copy(self: Tensor, memo: dict) -> np.ndarray:
         memo[id(self._storage)] = self._storage, self._array, copied
         return copied
     known = memo.get(id(self._storage))
-    if known is not None and known[1].shape == self._array.shape and known[1].strides == self._array.strides:
+    if (
+        known is not None
+        and known[1].shape == self._array.shape
+        and known[1].strides == self._array.strides
+    ):
         return known[2]
     return np.array(self._array, order="K")
 
@@ -415,6 +422,7 @@ SAME_AS_FUNCTION: dict[Any, str] = {
     _i: "gather scatter scatter_add scatter_reduce index_select take take_along_dim index_add index_copy"
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
+    _d: "cholesky cholesky_solve det inverse logdet matrix_exp pinverse qr slogdet svd",
     _o: "sort argsort msort topk kthvalue median nanmedian mode quantile nanquantile unique unique_consecutive",
 }  # fmt: skip
 
@@ -454,7 +462,10 @@ def _reshaping(function: Callable[..., Tensor]) -> Any:
             from ..errors import UnsupportedError
 
             raise UnsupportedError(
-                message(f"{function.__name__}_ cannot be compiled", hint=f"use x = x.{function.__name__}(...)")
+                message(
+                    f"{function.__name__}_ cannot be compiled",
+                    hint=f"use x = x.{function.__name__}(...)",
+                )
             )
         result = function(self, *args, **kwargs)
         self._array = result._array
@@ -505,7 +516,9 @@ def _softmax(name: str) -> Any:
 def _apply(self: Tensor, function: Callable) -> Tensor:
     """Replace every element by function(element), in Python."""
     flat = self._array.reshape(-1)
-    values = np.asarray([function(v.item()) for v in flat], self._array.dtype).reshape(self._array.shape)
+    values = np.asarray([function(v.item()) for v in flat], self._array.dtype).reshape(
+        self._array.shape
+    )
     return self._write(wrap(values))
 
 
@@ -515,7 +528,10 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
     goal = sizes(size)
     lead = self._array.ndim - len(goal)
-    dims = [*range(lead), *(lead + d for d, s in enumerate(goal) if s == 1 and self._array.shape[lead + d] != 1)]
+    dims = [
+        *range(lead),
+        *(lead + d for d, s in enumerate(goal) if s == 1 and self._array.shape[lead + d] != 1),
+    ]
     result = ops.sum(self, dims=tuple(dims)) if dims else self
     return result if result._array.shape == goal else ops.reshape(result, shape=goal)
 

@@ -76,7 +76,9 @@ class _Notation:
             if self.whole:
                 self.scientific = largest / smallest > 1000.0 or largest > 1.0e8
             else:
-                self.scientific = largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
+                self.scientific = (
+                    largest / smallest > 1000.0 or largest > 1.0e8 or smallest < 1.0e-4
+                )
             shown = flat[np.isfinite(flat) & (flat != 0)]
             if self.whole and not self.scientific:
                 texts = [f"{v:.0f}" for v in shown]
@@ -89,8 +91,6 @@ class _Notation:
                 self.width = max(len(self._science(v)) for v in shown)
         if options.sci_mode is not None:
             self.scientific = options.sci_mode
-        for value in flat[~np.isfinite(flat)]:
-            self.width = max(self.width, len(str(value)))
 
     def _science(self, value: float) -> str:
         return f"{{:.{options.precision}e}}".format(value)
@@ -123,7 +123,9 @@ def _scalar(value: Any, notation: _Notation, imaginary: _Notation | None) -> str
     return f"{real}+{imag}j"
 
 
-def _vector(x: np.ndarray, indent: int, summarise: bool, notation: _Notation, imaginary: _Notation | None) -> str:
+def _vector(
+    x: np.ndarray, indent: int, summarise: bool, notation: _Notation, imaginary: _Notation | None
+) -> str:
     width = notation.width + 2
     if imaginary is not None:
         width += imaginary.width + 1
@@ -143,7 +145,9 @@ def _vector(x: np.ndarray, indent: int, summarise: bool, notation: _Notation, im
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 
-def _nested(x: np.ndarray, indent: int, summarise: bool, notation: _Notation, imaginary: _Notation | None) -> str:
+def _nested(
+    x: np.ndarray, indent: int, summarise: bool, notation: _Notation, imaginary: _Notation | None
+) -> str:
     if x.ndim == 0:
         return _scalar(x[()], notation, imaginary)
     if x.ndim == 1:
@@ -152,7 +156,9 @@ def _nested(x: np.ndarray, indent: int, summarise: bool, notation: _Notation, im
     if summarise and len(x) > 2 * edge:
         parts = [_nested(p, indent + 1, summarise, notation, imaginary) for p in x[:edge]]
         parts.append("...")
-        parts += [_nested(p, indent + 1, summarise, notation, imaginary) for p in x[len(x) - edge :]]
+        parts += [
+            _nested(p, indent + 1, summarise, notation, imaginary) for p in x[len(x) - edge :]
+        ]
     else:
         parts = [_nested(p, indent + 1, summarise, notation, imaginary) for p in x]
     between = "," + "\n" * (x.ndim - 1) + " " * (indent + 1)

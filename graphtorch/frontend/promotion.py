@@ -20,8 +20,18 @@ import numpy as np
 
 from ..ir import ops
 from ..ir.types import (
-    BY_NUMPY, DTYPES, DType, bfloat16, bool_, complex64, complex128, float16, float32, float64,
-    int16, int64, uint8,
+    BY_NUMPY,
+    DTYPES,
+    DType,
+    bfloat16,
+    bool_,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int16,
+    int64,
 )  # fmt: skip
 from .size import Size
 from .tensor import Tensor
@@ -162,7 +172,18 @@ def broadcast_shapes(*shapes: Any) -> Size:
     >>> broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    return Size(common_shape([(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+    plain = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    found: list[int] = [1] * max(map(len, plain), default=0)
+    for number, shape in enumerate(plain):
+        for i in range(-1, -1 - len(shape), -1):
+            if shape[i] not in (1, found[i]):
+                if found[i] != 1:
+                    raise RuntimeError(
+                        f"Attempting to broadcast a dimension of length {shape[i]} at {i}! Mismatching argument"
+                        f" at index {number} had {shape}; but expected shape should be broadcastable to {found}"
+                    )
+                found[i] = shape[i]
+    return Size(found)
 
 
 def common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def _make(name: str, fields: str) -> Any:
-    base = namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024
+    base = namedtuple(name, fields)  # type: ignore[misc]
 
     def show(self: Any) -> str:
         parts = ",\n".join(f"{f}={v!r}" for f, v in zip(self._fields, self, strict=True))

@@ -120,7 +120,7 @@ class Tensor(Arithmetic):
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 message(
-                    "only Tensors of floating point and complex dtype can require gradients",
+                    "only Tensors of floating point dtype can require gradients",
                     operands={"self": self.type_},
                 )
             )
@@ -255,6 +255,10 @@ class Tensor(Arithmetic):
         """
         if grad_state.enabled and (self._requires_grad or value.requires_grad or self._node is not None):
             self._check_write()
+            if value._requires_grad and value._node is None:  # a leaf has no node to take over
+                from ..ir import ops
+
+                value = ops.reshape(value, shape=value._array.shape)
             history = value._history(), value._index
             self._put(value)
             self._rebase(value, *history)

@@ -13,7 +13,15 @@ from ...ir.types import BY_NUMPY
 from .. import promotion
 from ..tensor import Tensor
 from .wrapping import (
-    bind, check_operands, check_tensor, concrete, fresh, into, named, scalar_name,
+    C_NAMES,
+    bind,
+    check_operands,
+    check_tensor,
+    concrete,
+    fresh,
+    into,
+    named,
+    scalar_name,
 )  # fmt: skip
 
 
@@ -35,14 +43,19 @@ def _comparison(op: Op) -> Any:
 
 
 def _comparable(input: Any, other: Any) -> tuple[Any, Any]:
-    """Operands for a comparison; an integer out of the dtype's range is compared as int64."""
-    dtype = promotion.result_type(input, other)
-    number = other if not isinstance(other, Tensor) else input if not isinstance(input, Tensor) else None
-    if number is not None and dtype.kind in "iu":
-        limits = np.iinfo(dtype.numpy)
-        if not limits.min <= number <= limits.max:
-            dtype = promotion.number_dtype(int(number))
-    return promotion.operands(input, other, dtype)
+    """Operands for a comparison; an integer beyond the dtype's range wraps around, as in PyTorch."""
+    a, b = promotion.operands(input, other)
+    if a.__class__ is int:
+        a = _wrapped(a, b)
+    elif b.__class__ is int:
+        b = _wrapped(b, a)
+    return a, b
+
+
+def _wrapped(number: int, beside: Tensor) -> int:
+    bits = 8 * beside._array.itemsize
+    low = 0 if beside._array.dtype.kind == "u" else -(1 << (bits - 1))
+    return (number - low) % (1 << bits) + low
 
 
 eq, ne = _comparison(ops.eq), _comparison(ops.ne)
@@ -110,7 +123,9 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool((concrete(input) == concrete(other)).all())
 
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
     """Whether each element is one of `test_elements`."""
     a = concrete(elements) if isinstance(elements, Tensor) else np.asarray(elements)
     b = concrete(test_elements) if isinstance(test_elements, Tensor) else np.asarray(test_elements)
@@ -120,7 +135,9 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 # ---- choosing
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None) -> Any:
+def where(
+    condition: Tensor, input: Any = None, other: Any = None, *, out: Tensor | None = None
+) -> Any:
     """`input` where `condition`, else `other`; with one argument the indices of the True elements.
 
     >>> import graphtorch as torch
@@ -148,9 +165,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Tenso
         shape = promotion.common_shape(shapes)
     except RuntimeError as error:
         tensors = {"condition": condition, "input": input, "other": other}
-        raise promotion.shape_error(error, **{k: t for k, t in tensors.items() if isinstance(t, Tensor)}) from None
+        raise promotion.shape_error(
+            error, **{k: t for k, t in tensors.items() if isinstance(t, Tensor)}
+        ) from None
     a, b = (
-        promotion.expand(promotion.cast(v, dtype), shape) if isinstance(v, Tensor) else promotion.weak(v, dtype)
+        promotion.expand(promotion.cast(v, dtype), shape)
+        if isinstance(v, Tensor)
+        else promotion.weak(v, dtype)
         for v in (input, other)
     )
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
@@ -164,7 +185,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask._array.dtype.kind != "b":
         raise RuntimeError(
             message(
-                f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype!r}",
+                "masked_fill_ only supports boolean masks, but got mask with dtype"
+                f" {C_NAMES[mask.dtype.name]}",
                 operands={"mask": mask.type_},
             )
         )
@@ -177,9 +199,15 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                     f" {value._array.ndim} dimension(s)."
                 )
             )
-    elif not promotion.can_cast(promotion.number_dtype(value), dtype) and promotion.number_dtype(value).kind in "fc":
+    elif (
+        not promotion.can_cast(promotion.number_dtype(value), dtype)
+        and promotion.number_dtype(value).kind in "fc"
+    ):
         raise RuntimeError(
-            message(f"value cannot be converted to type {dtype.name} without overflow", operands={"input": input.type_})
+            message(
+                f"value cannot be converted to type {dtype.name} without overflow",
+                operands={"input": input.type_},
+            )
         )
     shape = input._array.shape
     if mask._array.shape != shape:
@@ -206,5 +234,3 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 def is_nonzero(input: Tensor) -> bool:
     """The truth value of a tensor of one element."""
     return bool(input)
-
-

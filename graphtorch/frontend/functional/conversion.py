@@ -52,8 +52,6 @@ def _to_arguments(
         return BY_NUMPY[other._array.dtype], device_of(other), bool(copy)
     if isinstance(first, DType):
         dtype = first
-        if second is not None:
-            non_blocking = second
     elif first is not None:
         device = first
         if isinstance(second, DType):
@@ -122,7 +120,9 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
     return self if self._device is None else move(self, CPU)
 
 
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+def cuda(
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+) -> Tensor:
     """The tensor on a GPU; raises where there is none."""
     return move(self, _device("cuda" if device is None else device))
 
@@ -130,7 +130,9 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_fo
 def view_dtype(self: Tensor, dtype: DType) -> Tensor:
     """The same bytes read as another dtype."""
     if _stack.top is not None:
-        raise UnsupportedError(message("view(dtype) cannot be compiled", operands={"self": self.type_}))
+        raise UnsupportedError(
+            message("view(dtype) cannot be compiled", operands={"self": self.type_})
+        )
     array = self._array
     if array.dtype == dtype.numpy:
         return view_of(self)
@@ -175,7 +177,11 @@ def view_of(self: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write `src`, broadcast and cast to this tensor's shape and dtype."""
     if not isinstance(src, Tensor):
-        raise TypeError(message(f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"))
+        raise TypeError(
+            message(
+                f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+            )
+        )
     if self._device is not src._device:
         src = move(src, device_of(self))
     if plain_write(self) and not (grad_state.enabled and src.requires_grad):
@@ -193,7 +199,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         if value._array.ndim > self._array.ndim:
             value = _without_leading_ones(value, self._array.ndim)
         try:
-            fits = promotion.common_shape((self._array.shape, value._array.shape)) == self._array.shape
+            fits = (
+                promotion.common_shape((self._array.shape, value._array.shape)) == self._array.shape
+            )
         except RuntimeError:
             fits = False
         if not fits:
@@ -225,7 +233,9 @@ def _bad_copy(self: Tensor, src: Tensor) -> RuntimeError:
 def set_data(self: Tensor, new: Tensor) -> None:
     """`x.data = y`: the tensor now shows y's memory; its history stays."""
     if _stack.top is not None:
-        raise UnsupportedError(message("assigning to .data cannot be compiled", hint="use copy_ under no_grad"))
+        raise UnsupportedError(
+            message("assigning to .data cannot be compiled", hint="use copy_ under no_grad")
+        )
     self._array = new._array
     self._storage_ = new._storage
 
@@ -243,7 +253,10 @@ def item(self: Tensor) -> Any:
     array = concrete(self)
     if array.size != 1:
         raise RuntimeError(
-            message(f"a Tensor with {array.size} elements cannot be converted to Scalar", operands={"self": self.type_})
+            message(
+                f"a Tensor with {array.size} elements cannot be converted to Scalar",
+                operands={"self": self.type_},
+            )
         )
     value = array.item()
     return float(value) if array.dtype.kind == "V" else value
@@ -262,7 +275,10 @@ def as_bool(self: Tensor) -> bool:
         if array.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError(
-            message("Boolean value of Tensor with more than one value is ambiguous", operands={"self": self.type_})
+            message(
+                "Boolean value of Tensor with more than one value is ambiguous",
+                operands={"self": self.type_},
+            )
         )
     return bool(concrete(self).item())
 
@@ -347,7 +363,9 @@ def fill(input: Tensor, value: Any) -> Tensor:
                 )
             )
         return promotion.expand(promotion.cast(value, input.dtype), input._array.shape)
-    return ops.full(shape=input._array.shape, value=promotion.weak(value, input.dtype), dtype=input.dtype)
+    return ops.full(
+        shape=input._array.shape, value=promotion.weak(value, input.dtype), dtype=input.dtype
+    )
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -43,7 +43,13 @@ def _cannot(a: Tensor, b: Tensor) -> RuntimeError:
     if len(y) == 1:
         text = f"size mismatch, got input ({x[-2] if len(x) > 1 else 1}), mat ({_dims(x)}), vec ({y[0]})"
     else:
-        rows = (math.prod(x[:-1]), x[-1]) if len(x) > 1 and len(y) == 2 else (1, x[0]) if len(x) == 1 else x
+        rows = (
+            (math.prod(x[:-1]), x[-1])
+            if len(x) > 1 and len(y) == 2
+            else (1, x[0])
+            if len(x) == 1
+            else x
+        )
         text = f"mat1 and mat2 shapes cannot be multiplied ({_dims(rows)} and {_dims(y)})"
     hint = ""
     if len(x) >= 2 and len(y) == 2 and x[-1] == y[1]:
@@ -135,7 +141,10 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     for name, x in (("batch1", input), ("batch2", mat2)):
         if x._array.ndim != 3:
             raise RuntimeError(message(f"{name} must be a 3D tensor", operands={name: x.type_}))
-    if input._array.shape[0] != mat2._array.shape[0] or input._array.shape[2] != mat2._array.shape[1]:
+    if (
+        input._array.shape[0] != mat2._array.shape[0]
+        or input._array.shape[2] != mat2._array.shape[1]
+    ):
         raise _batch_mismatch(input, mat2)
     return matmul(input, mat2, out=out)
 
@@ -145,8 +154,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input._array.ndim != 2 or vec._array.ndim != 1:
         raise RuntimeError(
             message(
-                "vector + matrix @ vector expected, got"
-                f" 1, {input._array.ndim}, {vec._array.ndim}",
+                f"vector + matrix @ vector expected, got 1, {input._array.ndim}, {vec._array.ndim}",
                 operands={"input": input.type_, "vec": vec.type_},
             )
         )
@@ -158,7 +166,10 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     a, b = input._array, tensor._array
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(
-            message(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors", operands={"a": input.type_, "b": tensor.type_})
+            message(
+                f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors",
+                operands={"a": input.type_, "b": tensor.type_},
+            )
         )
     _same_dtype("dot", input, tensor)
     if a.shape != b.shape:
@@ -194,7 +205,8 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
         if x._array.ndim != 1:
             raise RuntimeError(
                 message(
-                    f"outer: Expected 1-D argument {name}, but got {x._array.ndim}-D", operands={name: x.type_}
+                    f"outer: Expected 1-D argument {name}, but got {x._array.ndim}-D",
+                    operands={name: x.type_},
                 )
             )
     column = bind(_RESHAPE, (input,), {"shape": (input._array.size, 1)})
@@ -222,7 +234,13 @@ def _combined(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
 
 
 def addmm(
-    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    mat1: Tensor,
+    mat2: Tensor,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
     result = _combined(input, mm(mat1, mat2), beta, alpha)
@@ -230,7 +248,13 @@ def addmm(
 
 
 def addmv(
-    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    mat: Tensor,
+    vec: Tensor,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     result = _combined(input, mv(mat, vec), beta, alpha)
@@ -243,14 +267,22 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 
 def baddbmm(
-    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """beta * input + alpha * bmm(batch1, batch2)."""
     result = _combined(input, bmm(batch1, batch2), beta, alpha)
     return result if out is None else into(out, result)
 
 
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
     """beta * input + alpha * the sum of all products of the batch."""
     return _combined(input, ops.sum(bmm(batch1, batch2), dims=(0,)), beta, alpha)
 
@@ -290,7 +322,9 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     b = (1,) * (n - other._array.ndim) + other._array.shape
     x = bind(_RESHAPE, (input,), {"shape": tuple([v for s in a for v in (s, 1)])})
     y = bind(_RESHAPE, (other,), {"shape": tuple([v for s in b for v in (1, s)])})
-    return bind(_RESHAPE, (mul(x, y),), {"shape": tuple([s * t for s, t in zip(a, b, strict=True)])})
+    return bind(
+        _RESHAPE, (mul(x, y),), {"shape": tuple([s * t for s, t in zip(a, b, strict=True)])}
+    )
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -325,7 +359,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
     if input._array.ndim != 2:
-        raise RuntimeError(message(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}"))
+        raise RuntimeError(
+            message(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
+        )
     from .reduction import sum
 
     return sum(ops.diagonal(input, offset=0, dim1=0, dim2=1))
@@ -338,9 +374,13 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 
     a, b = promotion.operands(input, other)
     shape = a._array.shape
-    dim = next(i for i, s in enumerate(shape) if s == 3) if dim is None else wrap_dim(dim, len(shape))
+    dim = (
+        next(i for i, s in enumerate(shape) if s == 3) if dim is None else wrap_dim(dim, len(shape))
+    )
     if shape[dim] != 3:
-        raise RuntimeError(message(f"linalg.cross: inputs dimension {dim} must have length 3. Got {shape[dim]}"))
+        raise RuntimeError(
+            message(f"linalg.cross: inputs dimension {dim} must have length 3. Got {shape[dim]}")
+        )
     first = ops.mul(roll(a, -1, dim), roll(b, -2, dim))
     return ops.sub(first, ops.mul(roll(a, -2, dim), roll(b, -1, dim)))
 
@@ -364,18 +404,26 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     """
     if not isinstance(equation, str):
         return _einsum_by_lists((equation, *operands))
-    tensors = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], (tuple, list)) else list(operands)
+    tensors = (
+        list(operands[0])
+        if len(operands) == 1 and isinstance(operands[0], (tuple, list))
+        else list(operands)
+    )
     equation = equation.replace(" ", "")
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):
         more = "more" if len(tensors) > len(terms) else "fewer"
-        raise RuntimeError(message(f"einsum(): {more} operands were provided than specified in the equation"))
+        raise RuntimeError(
+            message(f"einsum(): {more} operands were provided than specified in the equation")
+        )
     terms, spare = _without_ellipsis(terms, tensors)
     if arrow:
         right = right.replace("...", spare)
     else:
-        letters = sorted({c for t in terms for c in t if c not in spare and sum(u.count(c) for u in terms) == 1})
+        letters = sorted(
+            {c for t in terms for c in t if c not in spare and sum(u.count(c) for u in terms) == 1}
+        )
         right = spare + "".join(letters)
     sizes: dict[str, int] = {}
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
@@ -403,7 +451,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     for letter in right:
         if letter not in sizes:
             raise RuntimeError(
-                message(f"einsum(): output subscript {letter} does not appear in the equation for any input operand")
+                message(
+                    f"einsum(): output subscript {letter} does not appear in the equation for any input operand"
+                )
             )
     work = [_without_repeats(x, term, sizes) for x, term in zip(tensors, terms, strict=True)]
     x, term = work[0]
@@ -422,7 +472,10 @@ def _einsum_by_lists(args: tuple[Any, ...]) -> Tensor:
     """einsum(x, [0, 1], y, [1, 2], [0, 2])"""
 
     def term(items: Any) -> str:
-        return "".join("..." if i is Ellipsis else chr(ord("a") + i if i < 26 else ord("A") + i - 26) for i in items)
+        return "".join(
+            "..." if i is Ellipsis else chr(ord("a") + i if i < 26 else ord("A") + i - 26)
+            for i in items
+        )
 
     pairs = len(args) // 2
     equation = ",".join(term(args[2 * i + 1]) for i in range(pairs))
@@ -439,7 +492,10 @@ def _without_ellipsis(terms: list[str], tensors: list[Tensor]) -> tuple[list[str
     used = set("".join(terms))
     free = [c for c in map(chr, range(0x3B1, 0x3B1 + 64)) if c not in used]
     spare = "".join(free[: max(widths, default=0)])
-    found = [t.replace("...", spare[len(spare) - w :] if w else "") for t, w in zip(terms, widths, strict=True)]
+    found = [
+        t.replace("...", spare[len(spare) - w :] if w else "")
+        for t, w in zip(terms, widths, strict=True)
+    ]
     return found, spare
 
 
@@ -473,7 +529,10 @@ def _contract(a: Tensor, s: str, b: Tensor, t: str, later: set[str]) -> tuple[Te
             x = bind(_PERMUTE, (x,), {"dims": dims})
         return x if x._array.shape == shape else bind(_RESHAPE, (x,), {"shape": shape})
 
-    count = {name: math.prod([size[c] for c in cs]) for name, cs in (("m", rows), ("k", summed), ("n", columns))}
+    count = {
+        name: math.prod([size[c] for c in cs])
+        for name, cs in (("m", rows), ("k", summed), ("n", columns))
+    }
     lead = tuple([size[c] for c in batch])
     a, b = _one_dtype(a, b)
     if not summed:

@@ -17,7 +17,15 @@ from .. import promotion
 from ..promotion import operands
 from ..tensor import Tensor
 from .wrapping import (
-    binary, bind, check_operands, check_tensor, concrete, float_unary, fresh, into, unary,
+    binary,
+    bind,
+    check_operands,
+    check_tensor,
+    concrete,
+    float_unary,
+    fresh,
+    into,
+    unary,
 )  # fmt: skip
 
 _ADD, _SUB, _MUL, _DIV = ops.add, ops.sub, ops.mul, ops.div
@@ -52,7 +60,9 @@ def scaled(input: Any, other: Any, alpha: Any) -> Any:
     dtype = promotion.result_type(input, other)
     if dtype.kind in "iub" and isinstance(alpha, float):
         raise RuntimeError(
-            message("For integral input tensors, argument alpha must not be a floating point number.")
+            message(
+                "For integral input tensors, argument alpha must not be a floating point number."
+            )
         )
     if dtype is bool_ and not isinstance(alpha, bool):
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
@@ -63,7 +73,13 @@ def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     """input - alpha * other, with broadcasting and promotion."""
     try:
         x, y = input._array, other._array
-        if x.dtype is y.dtype and x.shape == y.shape and alpha == 1 and out is None and x.dtype.kind != "b":
+        if (
+            x.dtype is y.dtype
+            and x.shape == y.shape
+            and alpha == 1
+            and out is None
+            and x.dtype.kind != "b"
+        ):
             return bind(_SUB, (input, other), {})
     except AttributeError:
         check_operands("sub", input, other)
@@ -126,7 +142,9 @@ def div(
             # truncation and flooring differ where the signs do and the division is not exact
             quotient = ops.floor_divide(a, b)
             inexact = ops.ne(ops.remainder(a, b), 0)
-            result = ops.where(ops.logical_and(ops.lt(quotient, 0), inexact), ops.add(quotient, 1), quotient)
+            result = ops.where(
+                ops.logical_and(ops.lt(quotient, 0), inexact), ops.add(quotient, 1), quotient
+            )
         else:
             result = ops.trunc(ops.div(a, b))
     else:
@@ -149,7 +167,12 @@ def floor_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor
     a, b = operands(input, other)
     dtype = BY_NUMPY[(a if isinstance(a, Tensor) else b)._array.dtype]
     if dtype.kind == "b":
-        a, b = (ops.cast(v, dtype=promotion.promote_types(dtype, int64)) if isinstance(v, Tensor) else int(v) for v in (a, b))
+        a, b = (
+            ops.cast(v, dtype=promotion.promote_types(dtype, int64))
+            if isinstance(v, Tensor)
+            else int(v)
+            for v in (a, b)
+        )
     result = ops.floor_divide(a, b)
     return result if out is None else into(out, result)
 
@@ -227,7 +250,12 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input._array.dtype.kind not in "fV":
         result = ops.lt(input, 0)
     else:
-        result = ops.lt(ops.copysign(ops.full(shape=tuple(input._array.shape), value=1, dtype=input.dtype), input), 0)
+        result = ops.lt(
+            ops.copysign(
+                ops.full(shape=tuple(input._array.shape), value=1, dtype=input.dtype), input
+            ),
+            0,
+        )
     return result if out is None else into(out, result)
 
 
@@ -400,9 +428,7 @@ def lcm(input: Tensor, other: Tensor) -> Tensor:
 # ---- limits
 
 
-def clamp(
-    input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None
-) -> Tensor:
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
     """Every element moved into [min, max]; the bounds are numbers or tensors."""
     check_tensor("clamp", input)
     if min is None and max is None:
@@ -477,4 +503,3 @@ def addcdiv(
     quotient = div(tensor1, tensor2)
     result = add(input, quotient if value == 1 else mul(quotient, value))
     return result if out is None else into(out, result)
-

@@ -75,21 +75,27 @@ def mean(
     return result if out is None else into(out, result)
 
 
-def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def nansum(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """`sum` that counts NaN as 0."""
     if input._array.dtype.kind in "fV":
         input = ops.where(ops.isnan(input), 0.0, input)
     return sum(input, dim, keepdim, dtype=dtype)
 
 
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def nanmean(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """`mean` of the elements that are not NaN."""
     count = sum(ops.logical_not(ops.isnan(input)), dim, keepdim)
     total = nansum(input, dim, keepdim, dtype=dtype)
     return ops.div(total, ops.cast(count, dtype=total.dtype))
 
 
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """The product over `dim`; bool and integers are multiplied as int64."""
     if dtype is not None:
         input = promotion.cast(input, dtype)
@@ -118,13 +124,16 @@ def _check_nonempty(name: str, input: Tensor, dims: tuple[int, ...], given: bool
         if input._array.shape[d] == 0:
             raise IndexError(
                 message(
-                    f"{name}(): Expected reduction dim {d} to have non-zero size.", operands={"input": input.type_}
+                    f"{name}(): Expected reduction dim {d} to have non-zero size.",
+                    operands={"input": input.type_},
                 )
             )
 
 
 def _extreme(name: str, op: Op) -> Any:
-    def function(input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    def function(
+        input: Tensor, dim: Any = (), keepdim: bool = False, *, out: Tensor | None = None
+    ) -> Tensor:
         shape = check_tensor(name, input)._array.shape
         dims = wrap_dims(dim, len(shape))
         _check_nonempty(name, input, dims, dim not in ((), None))
@@ -139,7 +148,9 @@ def _extreme(name: str, op: Op) -> Any:
 amax, amin = _extreme("amax", ops.amax), _extreme("amin", ops.amin)
 
 
-def _with_index(name: str, arg: Op, input: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
+def _with_index(
+    name: str, arg: Op, input: Tensor, dim: int, keepdim: bool
+) -> tuple[Tensor, Tensor]:
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
     if not shape:
@@ -173,9 +184,7 @@ def _minmax(name: str, arg: Op, reduce: Op, pairwise: Op) -> Any:
         return found if out is None else kind(*into_all(out, found))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The {name}imum: of all elements, along `dim` (values and indices), or of two tensors by element."
-    )
+    function.__doc__ = f"The {name}imum: of all elements, along `dim` (values and indices), or of two tensors by element."
     return function
 
 
@@ -184,10 +193,18 @@ min = _minmax("min", ops.argmin, ops.amin, ops.minimum)
 
 
 def _arg(name: str, op: Op) -> Any:
-    def function(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    def function(
+        input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None
+    ) -> Tensor:
         shape = check_tensor(name, input)._array.shape
         if dim is None:
-            _check_nonempty(name, input, (), False)
+            if not input._array.size:
+                raise IndexError(
+                    message(
+                        f"{name}(): Expected reduction dim to be specified for input.numel() == 0.",
+                        operands={"input": input.type_},
+                    )
+                )
             flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
             result = bind(op, (flat,), {"dim": 0})
             if keepdim:
@@ -202,7 +219,9 @@ def _arg(name: str, op: Op) -> Any:
         return result if out is None else into(out, result)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Index of the first {name[3:]}imum: of the flattened tensor, or along `dim`."
+    function.__doc__ = (
+        f"Index of the first {name[3:]}imum: of the flattened tensor, or along `dim`."
+    )
     return function
 
 
@@ -219,7 +238,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 
 def _logic(name: str, op: Op) -> Any:
-    def function(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    def function(
+        input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Tensor | None = None
+    ) -> Tensor:
         shape = check_tensor(name, input)._array.shape
         dims = wrap_dims(dim, len(shape)) if dim != () else ()
         result = bind(op, (input,), {"dims": dims})
@@ -244,7 +265,9 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 # ---- moments
 
 
-def _moments_arguments(dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, float]:
+def _moments_arguments(
+    dim: Any, unbiased: Any, keepdim: bool, correction: Any
+) -> tuple[Any, float]:
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if correction is None:
@@ -260,7 +283,12 @@ def var(
     dim, by = _moments_arguments(dim, unbiased, keepdim, correction)
     shape = check_tensor("var", input)._array.shape
     if input._array.dtype.kind in "iub":
-        raise RuntimeError(message("std and var only support floating point and complex dtypes", operands={"input": input.type_}))
+        raise RuntimeError(
+            message(
+                "std and var only support floating point and complex dtypes",
+                operands={"input": input.type_},
+            )
+        )
     dims = wrap_dims(dim, len(shape))
     result = _kept(ops.var(input, dims=dims, correction=by), shape, dims, keepdim)
     return result if out is None else into(out, result)
@@ -293,7 +321,9 @@ def std_mean(
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, where, keepdim)
 
 
-def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+def logsumexp(
+    input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None
+) -> Tensor:
     """log(sum(exp(input))) over `dim`, safe from overflow."""
     input = promotion.floating(input)
     shape = input._array.shape
@@ -369,7 +399,9 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 def _scan(name: str, op_name: str) -> Any:
-    def function(input: Tensor, dim: int, *, dtype: DType | None = None, out: Tensor | None = None) -> Tensor:
+    def function(
+        input: Tensor, dim: int, *, dtype: DType | None = None, out: Tensor | None = None
+    ) -> Tensor:
         check_tensor(name, input)
         if dtype is not None:
             input = promotion.cast(input, dtype)
@@ -414,7 +446,11 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 
 def diff(
-    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
 ) -> Tensor:
     """Differences of neighbours along `dim`, n times."""
     from .shape import cat, part
@@ -427,7 +463,11 @@ def diff(
         if size == 0:
             break
         later, earlier = part(x, dim, 1, size), part(x, dim, 0, size - 1)
-        x = ops.logical_xor(later, earlier) if x._array.dtype.kind == "b" else ops.sub(later, earlier)
+        x = (
+            ops.logical_xor(later, earlier)
+            if x._array.dtype.kind == "b"
+            else ops.sub(later, earlier)
+        )
     return x
 
 
@@ -453,7 +493,11 @@ trapz = trapezoid
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Counts of elements in `bins` equal bins between min and max (the data's own if equal)."""
     values = concrete(input)
-    low, high = (float(values.min()), float(values.max())) if min == max == 0 and values.size else (min, max)
+    low, high = (
+        (float(values.min()), float(values.max()))
+        if min == max == 0 and values.size
+        else (min, max)
+    )
     if low == high:
         low, high = low - 1, high + 1
     counts, _ = np.histogram(values.astype(np.float64), bins=bins, range=(low, high))
@@ -464,7 +508,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """How often each non-negative integer occurs."""
     values = concrete(input)
     if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise RuntimeError(message("bincount only supports 1-d non-negative integral inputs.", operands={"input": input.type_}))
+        raise RuntimeError(
+            message(
+                "bincount only supports 1-d non-negative integral inputs.",
+                operands={"input": input.type_},
+            )
+        )
     if values.size and values.min() < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is None:

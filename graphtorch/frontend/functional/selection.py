@@ -45,8 +45,26 @@ def gather(
     if not input._array.ndim and not index._array.ndim:
         return ops.copy(input)
     _check_gatherable("gather", input, index, dim)
-    result = ops.gather(input, index, dim=dim)
+    result = within_bounds(ops.gather, input, index, index, dim)
     return result if out is None else into(out, result)
+
+
+def within_bounds(op: Any, input: Tensor, index: Tensor, *operands: Any) -> Tensor:
+    """op(input, *operands, dim=) where an index out of range is the error PyTorch raises."""
+    *values, dim = operands
+    try:
+        return op(input, *values, dim=dim)
+    except IndexError:
+        array, size = index._array, input._array.shape[dim]
+        wrong = array[(array < 0) | (array >= size)]
+        if not wrong.size:
+            raise
+        raise RuntimeError(
+            message(
+                f"index {wrong.flat[0]} is out of bounds for dimension {dim} with size {size}",
+                operands={"input": input.type_, "index": index.type_},
+            )
+        ) from None
 
 
 def _check_gatherable(name: str, input: Tensor, index: Tensor, dim: int) -> None:
@@ -71,7 +89,9 @@ def _check_gatherable(name: str, input: Tensor, index: Tensor, dim: int) -> None
             )
 
 
-def _scatter_parts(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> tuple[int, Tensor]:
+def _scatter_parts(
+    name: str, input: Tensor, dim: int, index: Tensor, src: Any
+) -> tuple[int, Tensor]:
     dim = wrap_dim(dim, input._array.ndim)
     _check_index(name, index)
     _check_gatherable(name, input, index, dim)
@@ -112,22 +132,26 @@ def scatter(
     if index._array.size == 0:
         return ops.copy(input)
     dim, part = _scatter_parts("scatter", input, dim, index, source)
-    result = ops.scatter(input, index, part, dim=dim)
+    result = within_bounds(ops.scatter, input, index, index, part, dim)
     return result if out is None else into(out, result)
 
 
 def _as_source(input: Tensor, index: Tensor, source: Any) -> Tensor:
     if isinstance(source, Tensor):
         return source
-    return ops.full(shape=index._array.shape, value=promotion.weak(source, input.dtype), dtype=input.dtype)
+    return ops.full(
+        shape=index._array.shape, value=promotion.weak(source, input.dtype), dtype=input.dtype
+    )
 
 
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
+def scatter_add(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
+) -> Tensor:
     """`input` with src[i][j] added at [index[i][j]][j] for dim=0; repeated places add up."""
     if index._array.size == 0:
         return ops.copy(input)
     dim, part = _scatter_parts("scatter_add", input, dim, index, src)
-    result = ops.scatter_add(input, index, part, dim=dim)
+    result = within_bounds(ops.scatter_add, input, index, index, part, dim)
     return result if out is None else into(out, result)
 
 
@@ -143,7 +167,9 @@ def scatter_reduce(
         result = ops.scatter_add(start, index, part, dim=dim)
         if reduce == "mean":
             ones = ops.full(shape=part._array.shape, value=1, dtype=part.dtype)
-            count = ops.full(shape=input._array.shape, value=1 if include_self else 0, dtype=part.dtype)
+            count = ops.full(
+                shape=input._array.shape, value=1 if include_self else 0, dtype=part.dtype
+            )
             count = ops.scatter_add(count, index, ones, dim=dim)
             if not include_self:
                 count = ops.clamp_min(count, 1)
@@ -182,7 +208,9 @@ def _scatter_by(
     if not (input.requires_grad or src.requires_grad):
         return reached
     if reduce == "prod":
-        raise RuntimeError("scatter_reduce(reduce='prod') is not differentiable here; detach the input")
+        raise RuntimeError(
+            "scatter_reduce(reduce='prod') is not differentiable here; detach the input"
+        )
     # the value is chosen by comparison, so that gradients flow to the chosen elements
     hit = ops.cast(ops.eq(src, ops.gather(reached, index, dim=dim)), dtype=src.dtype)
     ones = ops.cast(ops.eq(input, reached), dtype=src.dtype)
@@ -196,10 +224,19 @@ def _scatter_by(
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of `input` along `dim` that `index` (a vector) names, as a copy."""
     dim = wrap_dim(dim, input._array.ndim)
-    if index._array.dtype not in (np.int64, np.int32):
-        raise RuntimeError(message("index_select(): Expected dtype int32 or int64 for index", operands={"index": index.type_}))
     if index._array.ndim > 1:
-        raise IndexError(message("index_select(): Index is supposed to be a vector", operands={"index": index.type_}))
+        raise IndexError(
+            message(
+                "index_select(): Index is supposed to be a vector", operands={"index": index.type_}
+            )
+        )
+    if index._array.dtype not in (np.int64, np.int32):
+        raise RuntimeError(
+            message(
+                "index_select(): Expected dtype int32 or int64 for index",
+                operands={"index": index.type_},
+            )
+        )
     if index._array.ndim == 0:
         index = bind(_RESHAPE, (index,), {"shape": (1,)})
     if not input._array.ndim:
@@ -219,7 +256,9 @@ def wrapped(index: Tensor, size: int) -> Tensor:
     return ops.where(ops.lt(index, 0), ops.add(index, size), index)
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+def take_along_dim(
+    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """`gather` that broadcasts; without `dim` on the flattened input."""
     if dim is None:
         flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
@@ -231,7 +270,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     common = list(promotion.common_shape((tuple(a), tuple(b))))
     a, b = common.copy(), common.copy()
     a[dim], b[dim] = input._array.shape[dim], indices._array.shape[dim]
-    return gather(promotion.expand(input, tuple(a)), dim, promotion.expand(indices, tuple(b)), out=out)
+    return gather(
+        promotion.expand(input, tuple(a)), dim, promotion.expand(indices, tuple(b)), out=out
+    )
 
 
 def _rows(input: Tensor, index: Tensor, dim: int) -> tuple[int, ...]:
@@ -240,19 +281,29 @@ def _rows(input: Tensor, index: Tensor, dim: int) -> tuple[int, ...]:
 
 
 def _vector(index: Tensor) -> Tensor:
-    return bind(_RESHAPE, (index,), {"shape": (index._array.size,)}) if index._array.ndim != 1 else index
+    return (
+        bind(_RESHAPE, (index,), {"shape": (index._array.size,)})
+        if index._array.ndim != 1
+        else index
+    )
 
 
 def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    source: Tensor,
+    *,
+    alpha: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
     """`input` with alpha * source's slices added where `index` says; repeated places add up."""
     dim = wrap_dim(dim, input._array.ndim)
     if source._array.dtype != input._array.dtype:
         raise RuntimeError(
             message(
-                "index_add_(): self and source expected to have the same dtype, but got (self)"
-                f" {scalar_name(input.dtype)} and (source) {scalar_name(source.dtype)}",
+                f"index_add_(): self ({scalar_name(input.dtype)}) and source ({scalar_name(source.dtype)}) must"
+                " have the same scalar type",
                 operands={"self": input.type_, "source": source.type_},
             )
         )
@@ -261,7 +312,11 @@ def index_add(
     index = _vector(index)
     if not input._array.ndim:
         return ops.add(input, bind(_RESHAPE, (source,), {"shape": ()}))
-    source = bind(_RESHAPE, (source,), {"shape": _rows(input, index, dim)}) if source._array.ndim != input._array.ndim else source
+    source = (
+        bind(_RESHAPE, (source,), {"shape": _rows(input, index, dim)})
+        if source._array.ndim != input._array.ndim
+        else source
+    )
     result = ops.index_add(input, index, source, dim=dim)
     return result if out is None else into(out, result)
 
@@ -289,7 +344,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         source = promotion.expand(promotion.cast(value, dtype), _rows(input, index, dim))
     else:
-        source = ops.full(shape=_rows(input, index, dim), value=promotion.weak(value, dtype), dtype=dtype)
+        source = ops.full(
+            shape=_rows(input, index, dim), value=promotion.weak(value, dtype), dtype=dtype
+        )
     index = wrapped(index, input._array.shape[dim])
     return ops.index_put(input, source, index, dims=(dim,), accumulate=False)
 
@@ -306,7 +363,9 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     from ..indexing import get_item
 
     if mask._array.dtype.kind != "b":
-        raise RuntimeError(message("masked_select: expected BoolTensor for mask", operands={"mask": mask.type_}))
+        raise RuntimeError(
+            message("masked_select: expected BoolTensor for mask", operands={"mask": mask.type_})
+        )
     a, b = promotion.broadcast(input, mask)
     result = get_item(a, b)
     return result if out is None else into(out, result)
@@ -338,7 +397,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int64 vectors with a one at each class index; raises RuntimeError for a bad class."""
     if tensor._array.dtype != np.int64:
         raise RuntimeError(
-            message("one_hot is only applicable to index tensor of type LongTensor.", operands={"tensor": tensor.type_})
+            message(
+                "one_hot is only applicable to index tensor of type LongTensor.",
+                operands={"tensor": tensor.type_},
+            )
         )
     if num_classes == -1:
         array = concrete(tensor)
@@ -348,9 +410,16 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     shape = (*tensor._array.shape, num_classes)
     if tensor._array.size and _untraced(tensor):
         if tensor._array.min() < 0:
-            raise RuntimeError(message("Class values must be non-negative.", operands={"tensor": tensor.type_}))
+            raise RuntimeError(
+                message("Class values must be non-negative.", operands={"tensor": tensor.type_})
+            )
         if tensor._array.max() >= num_classes:
-            raise RuntimeError(message("Class values must be smaller than num_classes.", operands={"tensor": tensor.type_}))
+            raise RuntimeError(
+                message(
+                    "Class values must be smaller than num_classes.",
+                    operands={"tensor": tensor.type_},
+                )
+            )
     column = bind(_RESHAPE, (tensor,), {"shape": (*tensor._array.shape, 1)})
     classes = ops.iota(length=num_classes, start=0, step=1, dtype=int64)
     same = ops.eq(ops.expand(column, shape=shape), ops.expand(classes, shape=shape))

@@ -40,7 +40,11 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     """`reshape` that never copies; raises RuntimeError where it would have to."""
-    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)) and hasattr(shape[0], "numpy"):
+    if (
+        len(shape) == 1
+        and not isinstance(shape[0], (int, tuple, list))
+        and hasattr(shape[0], "numpy")
+    ):
         dtype = shape[0]
     if dtype is not None:
         from .conversion import view_dtype
@@ -78,7 +82,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     n = len(shape)
     start, end = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
     if start > end:
-        raise RuntimeError(message("flatten() has invalid args: start_dim cannot come after end_dim"))
+        raise RuntimeError(
+            message("flatten() has invalid args: start_dim cannot come after end_dim")
+        )
     if n == 0:
         return bind(_RESHAPE, (input,), {"shape": (1,)})
     if start == end:
@@ -173,7 +179,10 @@ def t(input: Tensor) -> Tensor:
     n = input._array.ndim
     if n > 2:
         raise RuntimeError(
-            message(f"t() expects a tensor with <= 2 dimensions, but self is {n}D", operands={"input": input.type_})
+            message(
+                f"t() expects a tensor with <= 2 dimensions, but self is {n}D",
+                operands={"input": input.type_},
+            )
         )
     return bind(_PERMUTE, (input,), {"dims": (1, 0) if n == 2 else (0,) if n else ()})
 
@@ -187,7 +196,10 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dims to other places; the rest keep their order."""
     n = input._array.ndim
     sources = [wrap_dim(d, n) for d in (source if isinstance(source, (tuple, list)) else (source,))]
-    goals = [wrap_dim(d, n) for d in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    goals = [
+        wrap_dim(d, n)
+        for d in (destination if isinstance(destination, (tuple, list)) else (destination,))
+    ]
     if len(sources) != len(goals):
         raise RuntimeError(
             message(
@@ -200,7 +212,11 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         raise RuntimeError(message("movedim: repeated dim in `source` or `destination`"))
     rest = iter([d for d in range(n) if d not in sources])
     place = dict(zip(goals, sources, strict=True))
-    return bind(_PERMUTE, (input,), {"dims": tuple([place[d] if d in place else next(rest) for d in range(n)])})
+    return bind(
+        _PERMUTE,
+        (input,),
+        {"dims": tuple([place[d] if d in place else next(rest) for d in range(n)])},
+    )
 
 
 moveaxis = movedim
@@ -280,7 +296,11 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
         )
     old = (1,) * lead + shape
     spread = bind(_RESHAPE, (input,), {"shape": tuple([v for s in old for v in (1, s)])})
-    grown = bind(_EXPAND, (spread,), {"shape": tuple([v for r, s in zip(counts, old, strict=True) for v in (r, s)])})
+    grown = bind(
+        _EXPAND,
+        (spread,),
+        {"shape": tuple([v for r, s in zip(counts, old, strict=True) for v in (r, s)])},
+    )
     shape = tuple([r * s for r, s in zip(counts, old, strict=True)])
     return bind(_RESHAPE, (ops.copy(grown),), {"shape": shape})
 
@@ -309,11 +329,16 @@ def repeat_interleave(
         spread = bind(_RESHAPE, (input,), {"shape": (*shape[: dim + 1], 1, *shape[dim + 1 :])})
         grown = bind(_EXPAND, (spread,), {"shape": (*shape[: dim + 1], repeats, *shape[dim + 1 :])})
         return bind(
-            _RESHAPE, (ops.copy(grown),), {"shape": (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :])}
+            _RESHAPE,
+            (ops.copy(grown),),
+            {"shape": (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :])},
         )
     if repeats._array.size != shape[dim]:
         raise RuntimeError(
-            message("repeats must have the same size as input along dim", operands={"input": input.type_, "repeats": repeats.type_})
+            message(
+                "repeats must have the same size as input along dim",
+                operands={"input": input.type_, "repeats": repeats.type_},
+            )
         )
     return ops.take(input, index_of_counts(repeats), dim=dim)
 
@@ -321,13 +346,15 @@ def repeat_interleave(
 # ---- joining
 
 
-def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
+def cat(
+    tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
+) -> Tensor:
     """One tensor after the other along `dim`; dtypes are promoted."""
     found = tensor_list("cat", tensors)
     if axis is not None:
         dim = axis
     if not found:
-        raise RuntimeError(message("torch.cat(): expected a non-empty list of Tensors"))
+        raise ValueError(message("torch.cat(): expected a non-empty list of Tensors"))
     first = found[0]._array.dtype
     if any(x._array.dtype != first for x in found):
         dtype = promotion.result_type(*found)
@@ -517,9 +544,13 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     else:
         step = int(split_size_or_sections)
         if step < 0:
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={step}"
+            )
         if step == 0 and size != 0:
-            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
+            raise RuntimeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
+            )
         sections = [min(step, size - i) for i in range(0, size, step)] if size else [0]
     found, start = [], 0
     for length in sections:
@@ -627,7 +658,9 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     dim_list = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(shift_list) != len(dim_list):
         raise RuntimeError(
-            message(f"shifts and dimensions must align. shifts: {len(shift_list)}, dims:{len(dim_list)}")
+            message(
+                f"shifts and dimensions must align. shifts: {len(shift_list)}, dims:{len(dim_list)}"
+            )
         )
     result = input
     for shift, dim in zip(shift_list, dim_list, strict=True):
@@ -695,14 +728,23 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(ravel(input), offset)
 
 
-def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
     """`input` with a diagonal replaced by `src`."""
     n = input._array.ndim
-    return ops.diagonal_update(input, src, offset=offset, dim1=wrap_dim(dim1, n), dim2=wrap_dim(dim2, n))
+    return ops.diagonal_update(
+        input, src, offset=offset, dim1=wrap_dim(dim1, n), dim2=wrap_dim(dim2, n)
+    )
 
 
 def slice_scatter(
-    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
 ) -> Tensor:
     """`input` with a slice replaced by `src`."""
     shape = input._array.shape
@@ -761,7 +803,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, x in enumerate(tensors)
     ]
     if swap:
-        grids = [transpose(grids[1], 0, 1), transpose(grids[0], 0, 1), *[transpose(g, 0, 1) for g in grids[2:]]]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)
 
 
@@ -781,6 +823,10 @@ def block_diag(*tensors: Tensor) -> Tensor:
     rows, left, top = [], 0, 0
     for block in blocks:
         h, w = block._array.shape
-        rows.append(ops.pad(promotion.cast(block, dtype), low=(0, left), high=(0, width - left - w), value=0))
+        rows.append(
+            ops.pad(
+                promotion.cast(block, dtype), low=(0, left), high=(0, width - left - w), value=0
+            )
+        )
         left, top = left + w, top + h
     return ops.concat(*rows, dim=0) if height else rows[0]

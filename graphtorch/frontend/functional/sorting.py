@@ -39,14 +39,26 @@ def msort(input: Tensor) -> Tensor:
 
 
 def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
+    input: Tensor,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,
+    *,
+    out: Any = None,
 ) -> Any:
     """The k largest (or smallest) values along `dim`, and where they are."""
     check_tensor("topk", input)
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim] if input._array.ndim else 1
     if not 0 <= k <= size:
-        raise RuntimeError(message("selected index k out of range", operands={"input": input.type_}, hint=f"k is {k}, the dim has {size}"))
+        raise RuntimeError(
+            message(
+                "selected index k out of range",
+                operands={"input": input.type_},
+                hint=f"k is {k}, the dim has {size}",
+            )
+        )
     if not input._array.ndim:
         return return_types.topk(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
     found = return_types.topk(*ops.topk(input, k=int(k), dim=dim, largest=bool(largest)))
@@ -60,7 +72,12 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim] if input._array.ndim else 1
     if not 1 <= k <= size:
-        raise RuntimeError(message("kthvalue(): selected number k out of range for dimension " + str(dim), operands={"input": input.type_}))
+        raise RuntimeError(
+            message(
+                "kthvalue(): selected number k out of range for dimension " + str(dim),
+                operands={"input": input.type_},
+            )
+        )
     pieces = [part(x, dim, k - 1, k) for x in sort(input, dim)]
     return return_types.kthvalue(*(pieces if keepdim else [squeeze(x, dim) for x in pieces]))
 
@@ -123,7 +140,12 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 
 
 def quantile(
-    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
 ) -> Tensor:
     """Quantiles of all elements or along `dim`; q is a number or a vector in [0, 1]."""
     from .shape import movedim, part, squeeze, stack
@@ -131,7 +153,9 @@ def quantile(
     number = not isinstance(q, Tensor) or q._array.ndim == 0
     levels = [float(q)] if number else [float(v) for v in concrete(q)]
     if any_outside(levels):
-        raise RuntimeError(message("quantile() q values must be in the range [0, 1]"))
+        said = "q" if number else "q values"
+        which = f" but got {levels[0]:g}" if number else ""
+        raise RuntimeError(message(f"quantile() {said} must be in the range [0, 1]{which}"))
     shape = input._array.shape
     if dim is None:
         x, axis = ops.reshape(input, shape=(input._array.size,)), 0
@@ -218,7 +242,9 @@ def unique_consecutive(
         different = rows[1:] != rows[:-1]
         changed[1:] = different.reshape(n - 1, -1).any(1) if rows.ndim > 1 else different
     kept = rows[changed]
-    found: list[Any] = [fresh(np.ascontiguousarray(kept if dim is None else np.moveaxis(kept, 0, dim)))]
+    found: list[Any] = [
+        fresh(np.ascontiguousarray(kept if dim is None else np.moveaxis(kept, 0, dim)))
+    ]
     if return_inverse:
         inverse = np.cumsum(changed) - 1
         found.append(fresh(inverse.reshape(array.shape) if dim is None else inverse))
@@ -260,6 +286,8 @@ def searchsorted(
     return result if out is None else into(out, result)
 
 
-def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
     """The bucket, between boundaries, of every element."""
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

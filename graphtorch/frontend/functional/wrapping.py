@@ -1,7 +1,7 @@
 """What the public functions share: argument errors, `out=`, in-place variants, function factories.
 
-    sqrt = float_unary(ops.sqrt)        ->  torch.sqrt(input, *, out=None)
-    sqrt_ = inplace(sqrt)               ->  Tensor.sqrt_()
+sqrt = float_unary(ops.sqrt)        ->  torch.sqrt(input, *, out=None)
+sqrt_ = inplace(sqrt)               ->  Tensor.sqrt_()
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ SCALAR_NAMES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16",
     "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte",
     "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+C_NAMES = {
+    "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+    "uint8": "unsigned char", "bool": "bool", "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -153,7 +160,9 @@ def plain_write(x: Tensor) -> bool:
     """
     return (
         _stack.top is None
-        and not (grad_state.enabled and (x._requires_grad or x._node is not None or x._view is not None))
+        and not (
+            grad_state.enabled and (x._requires_grad or x._node is not None or x._view is not None)
+        )
         and x._array.flags.writeable
     )
 
@@ -225,7 +234,9 @@ def float_unary(op: Op, name: str = "") -> Callable[..., Tensor]:
     return named(function, name, f"`{name}` of every element; integers are converted to floats.")
 
 
-def binary(op: Op, name: str = "", *, floats: bool = False, scalars: bool = True) -> Callable[..., Tensor]:
+def binary(
+    op: Op, name: str = "", *, floats: bool = False, scalars: bool = True
+) -> Callable[..., Tensor]:
     """A function of two operands with promotion and broadcasting.
 
     floats: integers are converted to the default dtype.  scalars: a Python number may be passed.
@@ -248,7 +259,9 @@ def binary(op: Op, name: str = "", *, floats: bool = False, scalars: bool = True
         result = bind(op, promotion.operands(input, other, dtype), {})
         return result if out is None else into(out, result)
 
-    return named(function, name, f"`{name}` of every pair of elements, with broadcasting and promotion.")
+    return named(
+        function, name, f"`{name}` of every pair of elements, with broadcasting and promotion."
+    )
 
 
 def check_operands(name: str, input: Any, other: Any, scalars: bool = True) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphtorch as torch
 
 from ...errors import message
+from ...frontend.functional.selection import one_hot as one_hot
 from ...frontend.tensor import Tensor
 from ...ir import ops
 
@@ -148,15 +149,3 @@ def embedding_bag(
         return total
     sizes = torch.bincount(bags, minlength=count).clamp(min=1).to(weight.dtype)
     return total / sizes.unsqueeze(1)
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """i64[*, num_classes] with a one at each index of i64[*]; -1: one more than the largest index."""
-    if tensor.dtype is not torch.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if num_classes == -1:
-        if tensor.numel() == 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = int(tensor.max()) + 1
-    classes = torch.arange(num_classes)
-    return (tensor.unsqueeze(-1) == classes).to(torch.int64)

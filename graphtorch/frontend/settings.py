@@ -1,0 +1,58 @@
+"""Questions about values, and switches that PyTorch programs set and that change nothing here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .methods import UntypedStorage
+from .tensor import Tensor
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether `obj` is a storage."""
+    return isinstance(obj, UntypedStorage)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating-point one."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is a complex one."""
+    return input.dtype.is_complex
+
+
+def typename(obj: Any) -> str:
+    """The name of a tensor's old type, or of any object's class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: every algorithm here is deterministic."""
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Always True."""
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted: float32 products are always computed in float32."""
+
+
+def get_float32_matmul_precision() -> str:
+    """Always "highest"."""
+    return "highest"
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether automatic mixed precision is on."""
+    return False
