@@ -1,9 +1,9 @@
-"""Matrix products, convolutions, pooling and attention: what `codegen.lower` asks for, and gets.
+"""Matrix products, convolutions, max pooling and attention: what `codegen.lower` asks for, and gets.
 
     Contraction    result[b, m, n] = epilogue(sum_k a[b, m, k] * b[b, k, n])
     Convolution    the same over image patches (forward, input gradient, weight gradient)
     Attention      scaled dot products with an online softmax, forward and backward
-    Pooling        maximum and average over windows, forward and backward
+    MaxPool        the maximum over windows, and its backward pass
 
 Each is a frozen description of sizes, layouts and the fused scalar program.  `plan(thing, target)`
 turns it into a `Plan`: launches in order and the temporaries they share.  Operands of a launch are
@@ -30,8 +30,9 @@ from .describe import (
     Convolution,
     Epilogue,
     Layout,
+    MaxPool,
+    MaxPoolBackward,
     Plan,
-    Pooling,
     Step,
 )
 from .plan import plan
@@ -43,8 +44,9 @@ __all__ = [
     "Convolution",
     "Epilogue",
     "Layout",
+    "MaxPool",
+    "MaxPoolBackward",
     "Plan",
-    "Pooling",
     "Step",
     "plan",
 ]

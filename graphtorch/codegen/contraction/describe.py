@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -136,25 +135,35 @@ class Convolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Pooling:
-    """Maximum or average over windows of the trailing two dims of `planes` dense images.
+class MaxPool:
+    """The maximum of every window over the trailing (one to three) dims of `planes` dense images.
 
-    kind "max":       (x) -> values, indices (i64, flat position in the input plane, as PyTorch)
-    kind "max_grad":  (g, indices) -> gradient of x
-    kind "avg":       (x) -> values
-    kind "avg_grad":  (g) -> gradient of x
-    Slots: the inputs in parentheses, then the results.
+    positions: number of windows per dim (the caller rounds, `ceil_mode` or not); windows are clipped
+        at the edges and each must hold at least one element.
+    Slots: x, values, indices (i64: the first maximum's flat position in its plane; NaN is larger
+    than everything, the last one counts, as in PyTorch).
     """
 
-    kind: Literal["max", "max_grad", "avg", "avg_grad"]
     planes: int
-    input: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int] = (0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    ceil_mode: bool = False
-    count_include_pad: bool = True
+    input: tuple[int, ...]
+    positions: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    dtype: DType = float32
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPoolBackward:
+    """Adds g to where the maxima came from.  Slots: g, indices, result.
+
+    size: elements of a plane of the result; count: of a plane of g and indices.
+    """
+
+    planes: int
+    size: int
+    count: int
     dtype: DType = float32
 
 
@@ -220,7 +229,3 @@ class Plan:
     def nbytes(self) -> int:
         """Memory of the temporaries."""
         return sum(t.nbytes for t in self.temporaries)
-
-
-def numel(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

@@ -63,7 +63,7 @@ def plan_attention_backward(c: AttentionBackward, target: Target) -> Plan:
     layouts = (c.g, forward.q, forward.k, forward.v, forward.result, c.dq, c.dk, c.dv)
     batch, strides = three_indices(forward.batch, layouts)
     strides.insert(5, (0,) * 5)  # logsumexp is dense
-    qb = round_up(min(QUERIES, max(forward.queries, 1)), tile.rows)
+    qb = round_up(min(QUERIES // 2, max(forward.queries, 1)), tile.rows)
     width, value_width = forward.width, forward.value_width
     k_columns, v_columns = -(-width // tile.columns), -(-value_width // tile.columns)
     keys = -(-BACKWARD_KEYS // tile.columns)
