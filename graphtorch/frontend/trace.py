@@ -142,8 +142,10 @@ class Tracer:
                 self._bind(part, pick)
                 if part._node is None:
                     self.detached.add(pick)
+            self._tell_tape(output)
         else:
             self._bind(output, node)
+            self._tell_tape((output,))
             if output._node is None:
                 self.detached.add(node)
         return output
@@ -155,13 +157,16 @@ class Tracer:
                 message(f"{node.op.name}: the type rule says {node.type}, the kernel made {tensor.type_}")
             )
         self._remember(tensor, node)
-        tape = tensor._node
-        if tape is not None:  # the tape kept its own handle of this output before it had a node
-            kept = tape.output
-            if kept.__class__ is tuple:
-                kept = kept[tensor._index]
-            if kept.__class__ is SavedOutput:
-                kept.traced = tensor._traced
+
+    def _tell_tape(self, outputs: tuple[Tensor, ...]) -> None:
+        """The tape made its own handles of these outputs before they had nodes."""
+        tape = next((t._node for t in outputs if t._node is not None), None)
+        if tape is None:
+            return
+        kept = tape.output if tape.output.__class__ is tuple else (tape.output,)
+        for handle, tensor in zip(kept, outputs, strict=False):
+            if handle.__class__ is SavedOutput:
+                handle.traced = tensor._traced
 
     def _remember(self, tensor: Tensor, node: Node) -> None:
         tensor._traced = (self, node, tensor._version)

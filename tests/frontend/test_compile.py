@@ -468,3 +468,36 @@ def test_compile_off_runs_the_function_itself():
         f = torch.compile(lambda x: x + 1)
         assert f(torch.ones(1)).item() == 2.0
         assert f.cache_info().misses == 0
+
+
+SAVERS = {
+    "max_pool": lambda x: F.max_pool2d(x.reshape(1, 1, 4, 4), 2),
+    "max": lambda x: x.max(dim=1)[0],
+    "topk": lambda x: x.topk(2, dim=1)[0],
+    "sort": lambda x: x.sort(dim=1)[0],
+    "cummax": lambda x: x.cummax(dim=0)[0],
+    "softmax": lambda x: torch.softmax(x, 1),
+    "layer_norm": lambda x: F.layer_norm(x, (4,)),
+    "batch_norm": lambda x: F.batch_norm(x, None, None, training=True),
+    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None] * 2, x[None], is_causal=True),
+    "index": lambda x: x[[0, 2, 0]],
+    "where": lambda x: torch.where(x > 0, x, x * 3),
+    "prod": lambda x: x.prod(dim=1),
+    "std": lambda x: x.std(dim=1),
+    "gather": lambda x: x.gather(1, x.detach().argsort(1)),
+}
+
+
+@pytest.mark.parametrize("name", SAVERS)
+def test_gradients_of_a_replay_belong_to_its_own_input(name):
+    def gradient(x):
+        y = SAVERS[name](x)
+        (g,) = torch.autograd.grad((y * y).sum(), x)
+        return g
+
+    compiled = torch.compile(gradient)
+    torch.manual_seed(0)
+    for _ in range(3):
+        x = torch.randn(4, 4, requires_grad=True)
+        close(compiled(x), gradient(x), 1e-4)
+    assert compiled.cache_info().hits == 2
