@@ -7,7 +7,7 @@ from typing import Any
 
 from ...ir.types import DType, float32, float64, int16, int32
 from .math import copy_sign, integer_of, mantissa_bits, program_for
-from .vector import Text, llvm_type
+from .vector_text import Text, llvm_type
 
 _INTEGERS = "i64 i32 i16 i8 u8"
 

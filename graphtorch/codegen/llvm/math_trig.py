@@ -11,7 +11,8 @@ from typing import Any
 
 from ...ir.types import float32, float64, int32, int64
 from .math import copy_sign, horner, magic, program_for
-from .vector import Text, Vec, scalar_function
+from .vector import scalar_function
+from .vector_text import Text, Vec
 
 _LIMIT_F32 = 1e5  # up to here three parts of pi are enough
 _LIMIT_F64 = 1.6e6  # n < 2**20: products with 33-bit parts are exact

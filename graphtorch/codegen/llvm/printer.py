@@ -7,7 +7,8 @@ a remainder loop over one masked vector; both print the same body, so an element
 depend on where in the loop it stands.  Reductions keep one accumulator per lane and copy; these are
 combined in a fixed tree.  `mul` feeding `add` or `sub` is fused where the target has FMA.
 
-Memory is in `printer_memory`, loops and reductions in `printer_loops`, instructions in `vector`.
+The parts stand on each other: `vector` (instructions), `printer_index` (indices, addresses, masks),
+`printer_memory` (loads, stores), `printer_reduce`, `printer_loops`, and this file.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ..kernel import (
 from .jit import FINAL
 from .printer_loops import Loops
 from .target import Target
-from .vector import Level, Lines, Text, Vec
+from .vector_text import Level, Lines, Text, Vec
 
 
 def print_kernel(kernel: Kernel, symbol: str, target: Target) -> str:
@@ -63,7 +64,8 @@ class _Function(Loops):
         entry = self.lines
         self.declare_operands()
         self.levels.append(Level())
-        self.levels[0].before = before = []
+        before: Lines = []
+        self.levels[0].before = before
         entry.append(before)
         self.level = 1
         self.line("  br label %work\nwork:")
@@ -226,11 +228,11 @@ def _use_counts(kernel: Kernel) -> dict[str, int]:
                 for x in s.args:
                     use(x)
             case Load():
-                for x in (s.when, s.fill, *(i.value for i in s.indirect)):
-                    use(x)
+                for y in (s.when, s.fill, *(i.value for i in s.indirect)):
+                    use(y)
             case Store():
-                for x in (s.value, s.when, *(i.value for i in s.indirect)):
-                    use(x)
+                for y in (s.value, s.when, *(i.value for i in s.indirect)):
+                    use(y)
             case Loop():
                 for r in s.reductions:
                     use(r.value)

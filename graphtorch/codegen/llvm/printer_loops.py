@@ -13,34 +13,20 @@ with the number of blocks instead of the number of iterations.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from ...ir.types import DType, bool_, int32, int64
-from ..kernel import (
-    AxisValue,
-    Compute,
-    Load,
-    Loop,
-    Operand,
-    Reduction,
-    Statement,
-    Store,
-    Tile,
-    Value,
-)
-from ..kernel import Index, Size, Tiles, statements
-from ..scalar import CALLS
-from .printer_memory import Memory
-from .vector import Level, Lines, Vec, literal, llvm_type
+from ...ir.types import int32, int64
+from ..kernel import Loop, Size, Statement, Tile, Tiles, Value
+from .printer_plan import copies_for, is_long_sum, lanes_for, spread
+from .printer_reduce import Reductions
+from .vector_text import Level, Lines, Vec, llvm_type
 
 _BLOCK = 128  # iterations of a main loop that are summed before their sum is added to the total
-_SHORT = 512  # iterations up to which no blocks are made
 
 Accumulators = list[Vec]
 Body = Callable[[Vec, Accumulators], Accumulators]
 
 
-class Loops(Memory):
+class Loops(Reductions):
     """Adds loops; `block` prints the statements of a body."""
 
     def block(self, body: tuple[Statement, ...]) -> None:
@@ -159,10 +145,6 @@ class Loops(Memory):
         for c, column in zip(loop.carries, columns[at:], strict=True):
             self.values[c.out.name] = column
 
-    def contribution(self, r: Reduction, u: int) -> Vec:
-        column = self.operand(r.value)
-        return column[u % len(column)]
-
     def lane_dependent(self, loop: Loop) -> set[str]:
         """Names of the values in the loop that differ between the lanes of the open vector loop."""
         if not self.axis:
@@ -171,7 +153,7 @@ class Loops(Memory):
         size = -1
         while size != len(found):
             size = len(found)
-            _spread(loop, self.axis, found)
+            spread(loop, self.axis, found)
         return found
 
     # vector loops --------------------------------------------------------------------------------
@@ -179,8 +161,8 @@ class Loops(Memory):
     def vector_loop(self, loop: Loop) -> None:
         """See the module docstring."""
         extent = self.extent(loop.extent)
-        lanes = _lanes_for(loop, self.target.vector_bits)
-        copies = loop.unroll or _copies_for(loop)
+        lanes = lanes_for(loop, self.target.vector_bits)
+        copies = loop.unroll or copies_for(loop)
         fixed = int(extent.text) if extent.literal else None
         if fixed is not None:
             while copies > 1 and (fixed % (lanes * copies) or fixed < lanes * copies):
@@ -197,7 +179,7 @@ class Loops(Memory):
         ]  # fmt: skip
         body = self._vector_body(loop)
         limit = loop.extent.size if isinstance(loop.extent, Tile) else fixed
-        if _is_long_sum(loop, limit, step):
+        if is_long_sum(loop, limit, step):
             sums = self.counted(
                 Vec("0", int64),
                 whole,
@@ -284,89 +266,6 @@ class Loops(Memory):
             return Vec(str(int(extent.text) // step * step), int64)
         return self.bits(extent, "and", Vec(str(-step), int64))
 
-    # reductions ----------------------------------------------------------------------------------
-
-    def start_of(self, r: Reduction) -> list[Vec]:
-        """The accumulator of no iterations: one part, or (best value, its number)."""
-        dtype = r.value.dtype
-        if r.combine in ("argmax", "argmin"):
-            best = _identity(r.combine[3:], dtype)
-            return [Vec(literal(best, dtype), dtype), Vec("-1", int64)]
-        return [Vec(literal(_identity(r.combine, dtype), dtype), dtype)]
-
-    def combine(self, r: Reduction, old: list[Vec], given: Vec, number: Vec) -> list[Vec]:
-        """The accumulator after one more contribution, that of iteration `number`."""
-        if r.combine not in ("argmax", "argmin"):
-            return self.merge(r, old, [given])
-        best, at = old
-        better = self._better(r.combine, given, best, self.less(at, 0))
-        return [self.select(better, given, best), self.select(better, number, at)]
-
-    def _better(self, combine: str, new: Vec, best: Vec, first: Vec) -> Vec:
-        """Whether `new` replaces `best`: strictly better, a first NaN, or nothing was there."""
-        wins = self.less(best, new) if combine == "argmax" else self.less(new, best)
-        if new.dtype.kind == "f":
-            nan = self.logical_and(self.isnan(new), self.logical_not(self.isnan(best)))
-            wins = self.logical_or(wins, nan)
-        return self.logical_or(wins, first)
-
-    def merge(self, r: Reduction, a: list[Vec], b: list[Vec]) -> list[Vec]:
-        """Two accumulators combined."""
-        match r.combine:
-            case "add":
-                return [self.add(a[0], b[0])]
-            case "mul":
-                return [self.mul(a[0], b[0])]
-            case "max":
-                return [self.max(b[0], a[0])]  # the NaN test stays out of the chain of dependences
-            case "min":
-                return [self.min(b[0], a[0])]
-            case "and":
-                return [self.logical_and(a[0], b[0])]
-            case "or":
-                return [self.logical_or(a[0], b[0])]
-        # b replaces a where it is better, or equally good and earlier; number -1: nothing there
-        none_a, none_b = self.less(a[1], 0), self.less(b[1], 0)
-        wins = self._better(r.combine, b[0], a[0], none_a)
-        same = self.equal(a[0], b[0])
-        if a[0].dtype.kind == "f":
-            both = self.logical_and(self.isnan(a[0]), self.isnan(b[0]))
-            same = self.logical_or(same, both)
-        wins = self.logical_or(wins, self.logical_and(same, self.less(b[1], a[1])))
-        wins = self.logical_and(wins, self.logical_not(none_b))
-        return [self.select(wins, y, x) for x, y in zip(a, b, strict=True)]
-
-    def _tree(self, r: Reduction, parts: list[list[Vec]]) -> list[Vec]:
-        """Combine the copies' accumulators pairwise."""
-        while len(parts) > 1:
-            half = (len(parts) + 1) // 2
-            parts = [
-                self.merge(r, parts[i], parts[i + half]) if i + half < len(parts) else parts[i]
-                for i in range(half)
-            ]
-        return parts[0]
-
-    def _across(self, r: Reduction, parts: list[Vec]) -> Vec:
-        """Combine the lanes by halves."""
-        lanes = parts[0].lanes
-        while lanes > 1:
-            lanes //= 2
-            low = [self._half(p, 0, lanes) for p in parts]
-            high = [self._half(p, lanes, lanes) for p in parts]
-            parts = self.merge(r, low, high)
-        result = parts[-1]
-        if r.combine in ("argmax", "argmin"):
-            result = self.select(self.less(result, 0), 0, result)
-        return result
-
-    def _half(self, x: Vec, start: int, lanes: int) -> Vec:
-        kind = llvm_type(x.dtype, x.lanes)
-        if lanes == 1:
-            return self.pure(x.dtype, 1, (x,), f"extractelement {kind} {x.text}, i32 {start}")
-        order = ", ".join(f"i32 {start + i}" for i in range(lanes))
-        text = f"shufflevector {kind} {x.text}, {kind} poison, <{lanes} x i32> <{order}>"
-        return self.pure(x.dtype, lanes, (x,), text)
-
 
 def _split(flat: list[Vec], counts: list[int]) -> list[list[Vec]]:
     columns, at = [], 0
@@ -374,97 +273,3 @@ def _split(flat: list[Vec], counts: list[int]) -> list[list[Vec]]:
         columns.append(flat[at : at + count])
         at += count
     return columns
-
-
-def _identity(combine: str, dtype: DType) -> Any:
-    if combine in ("add", "or"):
-        return 0
-    if combine == "mul":
-        return 1
-    if combine == "and":
-        return True if dtype is bool_ else -1
-    if dtype is bool_:
-        return combine == "min"
-    if dtype.kind == "f":
-        return float("-inf") if combine == "max" else float("inf")
-    bits = 8 * dtype.itemsize
-    low, high = (0, 2**bits - 1) if dtype.kind == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return low if combine == "max" else high
-
-
-def _spread(loop: Loop, axis: str, found: set[str]) -> None:
-    """Add the values of the loop that depend on `axis` or on values already found."""
-
-    def wide(x: Operand | None) -> bool:
-        return isinstance(x, Value) and x.name in found
-
-    def reads(s: Load) -> bool:
-        indices: list[Index] = [s.index]
-        for guard in s.guards:
-            indices += [i for i in (guard.index, guard.lower, guard.upper) if i is not None]
-        return (
-            any(axis in i.symbols for i in indices)
-            or wide(s.when)
-            or wide(s.fill)
-            or any(wide(i.value) for i in s.indirect)
-        )
-
-    for c in loop.carries:
-        if wide(c.init) or wide(c.next):
-            found.add(c.value.name)
-    for s in loop.body:
-        match s:
-            case Compute(out, _, args) if any(wide(x) for x in args):
-                found.add(out.name)
-            case AxisValue(out, index) if axis in index.symbols:
-                found.add(out.name)
-            case Load() if reads(s):
-                found.add(s.out.name)
-            case Loop():
-                _spread(s, axis, found)
-    for r in loop.reductions:
-        if wide(r.value):
-            found.add(r.out.name)
-    for c in loop.carries:
-        if wide(c.init) or wide(c.next):
-            found.add(c.value.name)
-            found.add(c.out.name)
-
-
-def _cost(loop: Loop) -> int:
-    """Instructions of one iteration, roughly."""
-    total = 0
-    for s in statements(loop.body):
-        if isinstance(s, Compute):
-            total += 20 if s.op in CALLS and s.op != "sqrt" else 1
-        elif isinstance(s, (Load, Store)):
-            total += 1
-    return total
-
-
-def _copies_for(loop: Loop) -> int:
-    """Vectors side by side: they hide latency, of memory in short bodies, of long chains in others."""
-    cost = _cost(loop)
-    if cost <= 8:
-        return 4
-    return 2 if cost <= 40 or cost > 150 else 4
-
-
-def _lanes_for(loop: Loop, vector_bits: int) -> int:
-    """Lanes that fill a register with the loop's narrowest floats, else with its widest integers."""
-    floats, integers = set(), {1}
-    for s in statements(loop.body):
-        if isinstance(s, (Compute, Load, AxisValue)):
-            dtype = s.out.dtype
-        elif isinstance(s, Store):
-            dtype = s.value.dtype
-        else:
-            continue
-        (floats if dtype.kind == "f" else integers).add(dtype.itemsize)
-    return vector_bits // 8 // (min(floats) if floats else max(integers))
-
-
-def _is_long_sum(loop: Loop, limit: int | None, step: int) -> bool:
-    floats = any(r.combine == "add" and r.value.dtype.kind == "f" for r in loop.reductions)
-    simple = all(r.combine not in ("argmax", "argmin") for r in loop.reductions)
-    return floats and simple and (limit is None or limit > step * _SHORT)
