@@ -14,14 +14,16 @@ import numpy as np
 
 from ..op import Op, declare
 from ..types import TensorType
+from . import special
 from .derived import derived
 from .inference import operands_message, require_kind
-from .kernels import Array, Kernel, widened
+from .kernels import Array, Kernel, in_blocks, widened
 from .pointwise import abs, erf, exp, expm1, log1p, maximum, minimum, relu, sigmoid, tanh, where
 from .samples import Case, Samples, normal
-from .special import BLOCK, erf32_block
+from .special import normal_tail
 
 _ROOT_HALF = math.sqrt(0.5)
+_SIGN = np.int32(-(2**31))  # the sign bit of a float32
 _PDF_SCALE = 1 / math.sqrt(2 * math.pi)
 _TANH_SCALE, _TANH_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
@@ -32,15 +34,6 @@ def _float_type(name: str) -> Callable[..., TensorType]:
         return x
 
     return infer
-
-
-def _blocks(function: Callable[..., None], *arrays: Array) -> Array:
-    """Run `function(*blocks, out)` over flat blocks of equally shaped arrays."""
-    flat = [np.ascontiguousarray(x).reshape(-1) for x in arrays]
-    y = np.empty_like(flat[0])
-    for start in range(0, y.size, BLOCK):
-        function(*(x[start : start + BLOCK] for x in flat), y[start : start + BLOCK])
-    return y.reshape(arrays[0].shape)
 
 
 # ---- gelu
@@ -57,19 +50,16 @@ def _gelu_type(x: TensorType, *, approximate: str = "none") -> TensorType:
     return x
 
 
-def _erf_block(x: Array, out: Array) -> None:
-    if x.dtype == np.float32:
-        erf32_block(x, out)
-    else:
-        assert erf.numpy is not None
-        out[...] = erf.numpy(x)
-
-
 def _gelu_block(x: Array, out: Array) -> None:
-    _erf_block(x * x.dtype.type(_ROOT_HALF), out)
-    out += x.dtype.type(1)
-    out *= x
-    out *= x.dtype.type(0.5)
+    if x.dtype != np.float32:
+        out[...] = 0.5 * x * special.erfc(x * -_ROOT_HALF)
+        return
+    normal_tail(x, out)  # x Phi(x) = max(x, 0) - |x| Phi(-|x|)
+    size = np.abs(x)
+    out *= size
+    positive = np.add(x, size, out=size)
+    positive *= np.float32(0.5)
+    np.subtract(positive, out, out=out)
 
 
 def _gelu_tanh_block(x: Array, out: Array) -> None:
@@ -86,16 +76,18 @@ def _gelu_tanh_block(x: Array, out: Array) -> None:
 
 def _gelu_backward_block(dy: Array, x: Array, out: Array) -> None:
     number = x.dtype.type
-    scaled = x * number(_ROOT_HALF)
-    _erf_block(scaled, out)
-    out += number(1)
-    out *= number(0.5)
-    scaled *= scaled
-    np.negative(scaled, out=scaled)
-    np.exp(scaled, out=scaled)
-    scaled *= number(_PDF_SCALE)
-    scaled *= x
-    out += scaled
+    if x.dtype == np.float32:
+        bell = normal_tail(x, out)
+        # Phi(x) = 1/2 + (1/2 - Phi(-|x|)) with the sign of x, which is taken over bit by bit
+        np.subtract(number(0.5), out, out=out)
+        out.view(np.int32)[...] |= x.view(np.int32) & _SIGN
+        out += number(0.5)
+    else:
+        out[...] = 0.5 * special.erfc(x * -_ROOT_HALF)
+        bell = np.exp(-0.5 * x * x)
+    bell *= number(_PDF_SCALE)
+    bell *= x
+    out += bell
     out *= dy
 
 
@@ -117,12 +109,12 @@ def _gelu_tanh_backward_block(dy: Array, x: Array, out: Array) -> None:
 
 
 def _gelu(x: Array, *, approximate: str = "none") -> Array:
-    return _blocks(_gelu_block if approximate == "none" else _gelu_tanh_block, x)
+    return in_blocks(_gelu_block if approximate == "none" else _gelu_tanh_block, x)[0]
 
 
 def _gelu_backward(dy: Array, x: Array, *, approximate: str = "none") -> Array:
     block = _gelu_backward_block if approximate == "none" else _gelu_tanh_backward_block
-    return _blocks(block, dy, x)
+    return in_blocks(block, dy, x)[0]
 
 
 def _tanh_inner(x: Any) -> Any:
@@ -208,7 +200,7 @@ def _silu_backward_type(dy: TensorType, x: TensorType) -> TensorType:
 
 # silu(x): x * sigmoid(x)
 silu = declare(
-    "silu", "composite", "x", _float_type("silu"), widened(lambda x: _blocks(_silu_block, x)),
+    "silu", "composite", "x", _float_type("silu"), widened(lambda x: in_blocks(_silu_block, x)[0]),
     decompose=lambda x: x * sigmoid(x), vjp=(lambda g, x: silu_backward(g, x),),
     samples=lambda: [((3 * normal(3, 5),), {}), ((normal(),), {})],
 )  # fmt: skip
@@ -216,7 +208,7 @@ silu = declare(
 # silu_backward(dy, x): dy * silu'(x)
 silu_backward: Op = declare(
     "silu_backward", "composite", "dy x", _silu_backward_type,
-    widened(lambda dy, x: _blocks(_silu_backward_block, dy, x)), decompose=_silu_backward_decomposed,
+    widened(lambda dy, x: in_blocks(_silu_backward_block, dy, x)[0]), decompose=_silu_backward_decomposed,
     vjp=derived("silu_backward", "dy x", _silu_backward_type, _silu_backward_decomposed),
     samples=lambda: [((normal(3, 5), 3 * normal(3, 5, seed=1)), {})],
 )  # fmt: skip

@@ -178,6 +178,14 @@ def _channels_first(g: Array, groups: int) -> Array:
     return g.reshape(n, o, -1).transpose(1, 0, 2).reshape(groups, o // groups, -1)
 
 
+def _mirrored(w: Array, groups: int) -> Array:
+    """The weight with its taps reversed, and input and output channels exchanged."""
+    o, c = w.shape[:2]
+    taps = w[(slice(None), slice(None), *(slice(None, None, -1),) * (w.ndim - 2))]
+    split = taps.reshape(groups, o // groups, c, *w.shape[2:])
+    return np.swapaxes(split, 1, 2).reshape(groups * c, o // groups, *w.shape[2:])
+
+
 def _conv(
     x: Array, w: Array, *, stride: Shape, padding: Shape, dilation: Shape, groups: int = 1
 ) -> Array:
@@ -212,6 +220,11 @@ def _input_grad(
     if set(kernel) | set(stride) == {1} and not any(padding) and groups == 1:
         pointwise: Array = np.matmul(w.reshape(w.shape[0], c).T, g.reshape(n, w.shape[0], -1))
         return pointwise.reshape(input_shape)
+    reach = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True))
+    if set(stride) == {1} and min(reach) >= 0:  # a convolution of g with the mirrored weight
+        return _conv(
+            g, _mirrored(w, groups), stride=stride, padding=reach, dilation=dilation, groups=groups
+        )
     weights = np.swapaxes(_grouped(w, groups), 1, 2)
     whole = np.zeros((n, c, *(s + 2 * p for s, p in zip(size, padding, strict=True))), g.dtype)
     for part in _parts(n, c * math.prod(kernel) * math.prod(out)):

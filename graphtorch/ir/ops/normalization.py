@@ -46,12 +46,13 @@ def _standardised(rows: Array, eps: float, centre: bool = True) -> tuple[Array, 
 
 
 def _standardised_backward(dh: Array, x_hat: Array, rstd: Array, centre: bool = True) -> Array:
-    """dx for the rows of a matrix; overwrites dh."""
+    """dx for the rows of a matrix, in place of dh; overwrites x_hat too."""
     n = dh.shape[1]
     along = np.einsum("ij,ij->i", dh, x_hat)[:, None] * dh.dtype.type(1 / max(n, 1))
     if centre:
         dh -= (dh @ np.full(n, 1 / max(n, 1), dh.dtype))[:, None]
-    dh -= x_hat * along
+    x_hat *= along
+    dh -= x_hat
     dh *= rstd
     return dh
 

@@ -1,7 +1,6 @@
 """Adding at repeated indices with NumPy, fast enough for an embedding's gradient.
 
-`np.add.at` works element by element.  Adding whole rows sorts the indices once and sums runs of
-equal ones, so it costs two passes over the rows.
+`np.add.at` works element by element; adding whole rows sorts the indices once.
 """
 
 from __future__ import annotations
@@ -14,13 +13,25 @@ from .kernels import Array
 
 
 def add_rows(y: Array, index: Array, v: Array) -> None:
-    """y[index[i]] += v[i] for every i, in place; rows of one target are summed first."""
+    """y[index[i]] += v[i] for every i, in place; the order of additions depends on `index` alone.
+
+    Rows are grouped by their target.  Few targets: each group is summed at once.  Many targets: the
+    k-th members of all groups are added together, k by k.
+    """
     if not index.size or not y.size:
         return
     order = np.argsort(index, kind="stable")
-    rows = index[order]
-    first = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
-    y[rows[first]] += np.add.reduceat(v[order], first, axis=0, dtype=y.dtype)
+    targets = index[order]
+    first = np.flatnonzero(np.concatenate(([True], targets[1:] != targets[:-1])))
+    ends = np.append(first[1:], index.size)
+    longest = int((ends - first).max())
+    if len(first) <= 4 * longest:
+        for start, end in zip(first.tolist(), ends.tolist(), strict=True):
+            y[targets[start]] += np.add.reduce(v[order[start:end]], axis=0)
+        return
+    for k in range(longest):
+        members = first[ends - first > k] + k
+        y[targets[members]] += v[order[members]]
 
 
 def add_at(y: Array, key: tuple[Any, ...], v: Array) -> None:
