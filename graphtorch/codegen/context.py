@@ -48,8 +48,22 @@ class Arena:
             self.record[ARENA.busy // 8] = 0
         return True
 
+    def release(self) -> bool:
+        """Give the memory back; False if a call is using it."""
+        if not native().claim(address(self.record)):
+            return False
+        fill(self.record, ARENA, base=0, capacity=0)
+        self.memory = aligned(0)
+        self.record[ARENA.busy // 8] = 0
+        return True
+
 
 _arena = Arena()  # the one that executables share
+
+
+def release_arena() -> bool:
+    """Give the shared arena's memory back to the system; the next call makes a new one."""
+    return _arena.release()
 
 
 def _after_fork() -> None:

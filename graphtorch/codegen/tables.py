@@ -24,6 +24,7 @@ from .memory import Copy, MemoryPlan
 from .program import ALIGNMENT, HostCall, Launch, Program
 
 PARALLEL_NANOSECONDS = 15_000  # a launch shorter than this stays on one thread
+WAKE_NANOSECONDS = 40_000  # a graph with less parallel work than this is not worth waking threads
 RELEASE_NANOSECONDS = 50_000  # a graph shorter than this keeps the GIL
 
 Segment = HostCall | tuple[int, int]  # a host call, or launches [first, last)
@@ -82,8 +83,8 @@ class Tables:
         scratch = max((step.kernel.scratch_bytes for step in program.launches), default=0)
         self.scratch_stride = -(-scratch // ALIGNMENT) * ALIGNMENT
         self.work = sum(_work(step) for step in self.steps)
-        parallel = any(_parallel(step) for step in self.steps)
-        self.flags = (driver.ANY_PARALLEL if parallel else 0) | (
+        shared = sum(_work(step) for step in self.steps if _parallel(step))
+        self.flags = (driver.ANY_PARALLEL if shared > WAKE_NANOSECONDS else 0) | (
             driver.RELEASE_GIL if self.work > RELEASE_NANOSECONDS else 0
         )
 

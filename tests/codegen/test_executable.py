@@ -298,9 +298,7 @@ def test_host_result_of_another_shape_is_an_error():
     w = Writer(8)
     op = ops.exp.__class__("half", "host", ("x",), lambda x: x, lambda x: x[:4])
     exe = w.done(w.host(op, w.input()))
-    with pytest.raises(
-        CompileError, match=r"half returned shape \(4,\), the graph states \[8\]"
-    ):
+    with pytest.raises(CompileError, match=r"half returned shape \(4,\), the graph states \[8\]"):
         exe.run([np.ones(8, np.float32)], [np.zeros(8, np.float32)])
 
 
@@ -618,6 +616,31 @@ def test_a_missing_symbol_is_a_compile_error():
     text = ADD_ONE.text.replace("fadd float %x0, 1.0", "call float @no_such_function(float %x0)")
     with pytest.raises(CompileError, match="cannot link"):
         single(TextKernel("missing", text + "declare float @no_such_function(float)\n"))
+
+
+def test_the_arena_can_be_given_back():
+    from graphtorch.codegen import context
+
+    exe = long_program(5000)
+    x, y, out = vector(5000), vector(5000, 1), np.empty(5000, np.float32)
+    for _ in range(3):
+        exe.run([x, y], [out])
+        np.testing.assert_array_equal(out, long_reference(x, y))
+        assert context._arena.memory.nbytes > 0
+        assert context.release_arena() and context._arena.memory.nbytes == 0
+
+
+@pytest.mark.parametrize("level, shown", [(0, 0), (2, 1), (3, 2), (4, 3), (5, 4)])
+def test_the_debug_ladder(level, shown, capsys, tmp_path):
+    with GraphBuilder("ladder") as g:
+        x = g.input(float32[8], "x")
+        graph = g.finish((ops.add(ops.exp(x), 1.0),))
+    with config.override(debug=level, cache_dir=str(tmp_path)):
+        for _ in range(2):  # from scratch, and out of the cache
+            executable.compile_graph(graph)
+            said = capsys.readouterr().err
+            marks = ["ops.exp(x)", "# ladder: launches", "# ladder: LLVM", "# ladder: assembly"]
+            assert [mark in said for mark in marks] == [i < shown for i in range(4)]
 
 
 def test_other_devices_are_refused():

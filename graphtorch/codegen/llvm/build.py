@@ -9,6 +9,7 @@ This module does not know what a kernel computes.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import weakref
@@ -35,7 +36,14 @@ class LoadedKernel:
 
 
 _loaded: weakref.WeakValueDictionary[str, LoadedKernel] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()
+
+if hasattr(
+    os, "register_at_fork"
+):  # a fork waits for a compilation, so the child finds LLVM at rest
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def symbol_of(kernel: KernelSource, key: str) -> str:
