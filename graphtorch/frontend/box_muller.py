@@ -57,7 +57,9 @@ class _Chunk:
         self.low[...] = x
         x[...] = self.low
 
-    def fma(self, a: np.ndarray, b: np.ndarray | float, c: np.ndarray | float, out: np.ndarray) -> None:
+    def fma(
+        self, a: np.ndarray, b: np.ndarray | float, c: np.ndarray | float, out: np.ndarray
+    ) -> None:
         """out = round(a * b + c); `out` may be any of the operands."""
         np.multiply(a, b, out=self.product)
         np.add(self.product, c, out=out)
@@ -123,10 +125,18 @@ class _Chunk:
         np.copyto(self.sine, c, where=self.flag)
         np.copyto(self.cosine, c)
         np.copyto(self.cosine, s, where=self.flag)
-        np.subtract(1, np.right_shift(np.bitwise_and(octant, 4, out=self.mantissa), 1, out=self.mantissa), out=self.mantissa)
+        np.subtract(
+            1,
+            np.right_shift(np.bitwise_and(octant, 4, out=self.mantissa), 1, out=self.mantissa),
+            out=self.mantissa,
+        )
         self.sine *= self.mantissa
         octant += 2
-        np.subtract(1, np.right_shift(np.bitwise_and(octant, 4, out=self.mantissa), 1, out=self.mantissa), out=self.mantissa)
+        np.subtract(
+            1,
+            np.right_shift(np.bitwise_and(octant, 4, out=self.mantissa), 1, out=self.mantissa),
+            out=self.mantissa,
+        )
         self.cosine *= self.mantissa
 
 

@@ -14,8 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.types import BY_NAME, DType, bfloat16, bool_, complex64, complex128, float16, float32, float64
-from ..ir.types import int8, int16, int32, int64, uint8
+from ..ir.types import (
+    BY_NAME,
+    DType,
+    bfloat16,
+    bool_,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from .device import device
 from .size import Size
 from .tensor import Storage, Tensor
@@ -71,7 +85,9 @@ def rebuild_tensor(
     tensor = Tensor.__new__(Tensor)
     if all(size):
         strides = tuple(step * dtype.itemsize for step in stride)
-        tensor._array = np.ndarray(tuple(size), dtype.numpy, storage.buffer.data, offset * dtype.itemsize, strides)
+        tensor._array = np.ndarray(
+            tuple(size), dtype.numpy, storage.buffer.data, offset * dtype.itemsize, strides
+        )
     else:
         tensor._array = np.empty(tuple(size), dtype.numpy)
     tensor._storage_ = storage.shared
@@ -88,7 +104,9 @@ def _rebuild_v3(
     return rebuild_tensor(storage, offset, size, stride, requires_grad, hooks, dtype)
 
 
-def _rebuild_parameter(data: Tensor, requires_grad: bool, hooks: Any = None, state: Any = None) -> Tensor:
+def _rebuild_parameter(
+    data: Tensor, requires_grad: bool, hooks: Any = None, state: Any = None
+) -> Tensor:
     from ..nn.parameter import Parameter
 
     if not isinstance(data, Tensor):
@@ -145,7 +163,9 @@ buildable(_PickledArray, _build_array)
 
 def _table() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): Constructor("OrderedDict", lambda *items: OrderedDict(*items)),
+        ("collections", "OrderedDict"): Constructor(
+            "OrderedDict", lambda *items: OrderedDict(*items)
+        ),
         ("collections", "Counter"): Constructor("Counter", lambda *items: Counter(*items)),
         ("collections", "defaultdict"): Constructor("defaultdict", lambda *_: defaultdict(None)),
         ("builtins", "set"): Constructor("set", lambda *items: set(*items)),
@@ -157,8 +177,12 @@ def _table() -> dict[tuple[str, str], Any]:
         ("torch._utils", "_rebuild_tensor"): Constructor("_rebuild_tensor", rebuild_tensor),
         ("torch._utils", "_rebuild_tensor_v2"): Constructor("_rebuild_tensor_v2", rebuild_tensor),
         ("torch._utils", "_rebuild_tensor_v3"): Constructor("_rebuild_tensor_v3", _rebuild_v3),
-        ("torch._utils", "_rebuild_parameter"): Constructor("_rebuild_parameter", _rebuild_parameter),
-        ("torch._utils", "_rebuild_parameter_with_state"): Constructor("_rebuild_parameter", _rebuild_parameter),
+        ("torch._utils", "_rebuild_parameter"): Constructor(
+            "_rebuild_parameter", _rebuild_parameter
+        ),
+        ("torch._utils", "_rebuild_parameter_with_state"): Constructor(
+            "_rebuild_parameter", _rebuild_parameter
+        ),
         ("torch", "Size"): Constructor("torch.Size", lambda *sizes: Size(*sizes)),
         ("torch", "device"): Constructor("torch.device", lambda *where: device(*where)),
         ("torch.storage", "UntypedStorage"): StorageType(None),
@@ -196,7 +220,9 @@ def resolve(module: str, name: str) -> Any:
 def add_safe_globals(safe_globals: list[Any]) -> None:
     """Let checkpoints make instances of these classes (and call these functions)."""
     for item in safe_globals:
-        value, name = item if isinstance(item, tuple) else (item, f"{item.__module__}.{item.__qualname__}")
+        value, name = (
+            item if isinstance(item, tuple) else (item, f"{item.__module__}.{item.__qualname__}")
+        )
         module, _, last = name.rpartition(".")
         _safe_globals[module, last] = _constructor_of(value, name)
 
@@ -214,7 +240,9 @@ def _constructor_of(value: Any, name: str) -> Constructor:
 
     if isinstance(value, type):
         buildable(value, build)
-        return Constructor(name, lambda *args: value.__new__(value, *args) if not args else value(*args))
+        return Constructor(
+            name, lambda *args: value.__new__(value, *args) if not args else value(*args)
+        )
     return Constructor(name, value)
 
 

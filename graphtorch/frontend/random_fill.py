@@ -9,15 +9,13 @@ import numpy as np
 from ..ir import ops
 from ..ir.dispatch import _stack
 from .functional.wrapping import scalar_name
+from .generator import Generator, draws_of
 from .random import (
-    Generator,
     _check_probability,
     _check_std,
-    _draws,
     _new,
     _range,
     bernoulli,
-    default_generator,
     multinomial,
 )
 from .tensor import Tensor, wrap
@@ -35,10 +33,14 @@ def _fill(self: Tensor, name: str, generator: Generator | None, **attrs: Any) ->
     return self._write(_drawn(self, name, array.shape, generator, attrs))
 
 
-def _drawn(self: Tensor, name: str, shape: tuple, generator: Generator | None, attrs: dict[str, Any]) -> Tensor:
+def _drawn(
+    self: Tensor, name: str, shape: tuple, generator: Generator | None, attrs: dict[str, Any]
+) -> Tensor:
     if name in ("uniform", "normal", "exponential", "bernoulli_fill", "randint"):
         return _new(name, shape, self.dtype, generator, device=self._device, **attrs)
-    drawn = wrap(getattr(_draws(generator, f"{name}'s number"), name)(shape, self._array.dtype, **attrs))
+    drawn = wrap(
+        getattr(draws_of(generator, f"{name}'s number"), name)(shape, self._array.dtype, **attrs)
+    )
     return drawn if self._device is None else drawn.to(self._device)
 
 
@@ -47,16 +49,27 @@ def _need_float(self: Tensor, kernel: str) -> None:
         raise RuntimeError(f"\"{kernel}\" not implemented for '{scalar_name(self.dtype)}'")
 
 
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None, **old: Any) -> Tensor:
+def uniform_(
+    self: Tensor,
+    from_: float = 0.0,
+    to: float = 1.0,
+    *,
+    generator: Generator | None = None,
+    **old: Any,
+) -> Tensor:
     """Fill with uniform numbers in [from, to)."""
     from_ = old.pop("from", from_)
     _need_float(self, "check_uniform_bounds")
     if from_ > to:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}"
+        )
     return _fill(self, "uniform", generator, low=float(from_), high=float(to))
 
 
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with normal numbers."""
     _need_float(self, "normal_kernel_cpu")
     _check_std(std)
@@ -84,7 +97,9 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     return _fill(self, "geometric", generator, p=float(p))
 
 
-def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+def cauchy_(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with Cauchy numbers."""
     _need_float(self, "cauchy_cpu")
     if sigma <= 0:
@@ -92,7 +107,9 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     return _fill(self, "cauchy", generator, median=float(median), sigma=float(sigma))
 
 
-def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+def log_normal_(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fill with numbers whose logarithm is normal."""
     _need_float(self, "log_normal_cpu")
     if std <= 0:
@@ -100,7 +117,14 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     return _fill(self, "log_normal", generator, mean=float(mean), std=float(std))
 
 
-def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None, **old: Any) -> Tensor:
+def random_(
+    self: Tensor,
+    from_: int | None = None,
+    to: int | None = None,
+    *,
+    generator: Generator | None = None,
+    **old: Any,
+) -> Tensor:
     """Fill with integers: `random_()` over the dtype's range, `random_(to)`, `random_(from, to)`.
 
     `random_(from, None)` goes up to the dtype's largest number.
@@ -135,4 +159,4 @@ METHODS = {
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)
 
-__all__ = ["METHODS", "default_generator", *METHODS]
+__all__ = ["METHODS", *METHODS]

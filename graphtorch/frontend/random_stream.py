@@ -80,7 +80,9 @@ class RandomStream:
         """Restore what `state` gave, here or in PyTorch; raises RuntimeError for other bytes."""
         data = np.ascontiguousarray(state, np.uint8).tobytes()
         if len(data) != STATE_BYTES:
-            raise RuntimeError(f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be {len(data)}")
+            raise RuntimeError(
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be {len(data)}"
+            )
         seed, left, seeded, following, *rest = _STATE.unpack(data)
         key, (_, kept, _, kept_valid, _, _, _) = rest[:_WORDS], rest[_WORDS:]
         if not seeded or not 1 <= left <= _WORDS or following > _WORDS or max(key) > 0xFFFFFFFF:
@@ -168,7 +170,9 @@ class RandomStream:
         with self._lock:
             whole = n - n % BLOCK
             wide = dtype == np.float64
-            draw, transform = (self._uniform64, normal_float64) if wide else (self._uniform32, normal_float32)
+            draw, transform = (
+                (self._uniform64, normal_float64) if wide else (self._uniform32, normal_float32)
+            )
             if dtype in (np.float32, np.float64):
                 uniform = draw(n)[:whole]
             else:  # narrow dtypes draw block by block
@@ -253,22 +257,30 @@ class RandomStream:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.ceil(np.log(self._uniform64(n)) / math.log1p(-p)).astype(dtype)
 
-    def cauchy(self, n: int, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
+    def cauchy(
+        self, n: int, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0
+    ) -> np.ndarray:
         """Cauchy numbers."""
         return (median + sigma * np.tan(np.pi * (self._uniform64(n) - 0.5))).astype(dtype)
 
-    def log_normal(self, n: int, dtype: np.dtype, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
+    def log_normal(
+        self, n: int, dtype: np.dtype, mean: float = 1.0, std: float = 2.0
+    ) -> np.ndarray:
         """Numbers whose logarithm is normal."""
         return np.exp(np.array(self._normal_pairs(n, mean, std), np.float64)).astype(dtype)
 
     def multinomial(self, weights: np.ndarray, n: int) -> np.ndarray:
         """For each row of `weights` draw n indices, with replacement.  Rows must be valid."""
-        total = np.cumsum(weights, axis=-1, dtype=np.float64 if weights.dtype == np.float64 else np.float32)
+        total = np.cumsum(
+            weights, axis=-1, dtype=np.float64 if weights.dtype == np.float64 else np.float32
+        )
         total /= total[:, -1:]
         total[:, -1] = 1
         uniform = self._uniform64(n * len(total)).reshape(len(total), n)
         rows = zip(total, uniform, strict=True)
-        return np.array([np.searchsorted(t.astype(np.float64), u) for t, u in rows], np.int64).reshape(-1, n)
+        return np.array(
+            [np.searchsorted(t.astype(np.float64), u) for t, u in rows], np.int64
+        ).reshape(-1, n)
 
     def permutation(self, n: int) -> np.ndarray:
         """A random order of range(n), as int64."""

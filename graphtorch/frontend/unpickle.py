@@ -31,7 +31,12 @@ class Constructor:
 
     __slots__ = ("build", "function", "name")
 
-    def __init__(self, name: str, function: Callable[..., Any], build: Callable[[Any, Any], Any] | None = None):
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        build: Callable[[Any, Any], Any] | None = None,
+    ):
         self.name, self.function, self.build = name, function, build
 
 
@@ -88,13 +93,23 @@ class Unpickler:
                 if handler is None:
                     if not code:
                         raise UnpicklingError("the pickle is cut short")
-                    raise UnpicklingError(f"Unsupported operand {code[0]} in a pickle of plain data")
+                    raise UnpicklingError(
+                        f"Unsupported operand {code[0]} in a pickle of plain data"
+                    )
                 handler(self)
         except UnpicklingError:
             raise
         except RecursionError:
             raise
-        except (IndexError, KeyError, TypeError, ValueError, AttributeError, struct.error, OverflowError) as error:
+        except (
+            IndexError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            struct.error,
+            OverflowError,
+        ) as error:
             raise UnpicklingError(f"corrupt pickle: {type(error).__name__}: {error}") from error
 
     # ---- reading pieces
@@ -154,7 +169,9 @@ class Unpickler:
 
     def _call(self, constructor: Any, args: Any) -> None:
         if not isinstance(constructor, Constructor):
-            raise UnpicklingError(f"the pickle calls {constructor!r}, which is not a constructor of plain data")
+            raise UnpicklingError(
+                f"the pickle calls {constructor!r}, which is not a constructor of plain data"
+            )
         if not isinstance(args, tuple):
             raise UnpicklingError(f"corrupt pickle: arguments of {constructor.name} are no tuple")
         self._push(constructor.function(*args))
@@ -280,6 +297,8 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
 # fmt: on
 
 
-def loads(data: bytes, resolve: Callable[[str, str], Any], persistent: Callable[[Any], Any] | None = None) -> Any:
+def loads(
+    data: bytes, resolve: Callable[[str, str], Any], persistent: Callable[[Any], Any] | None = None
+) -> Any:
     """Read a pickle from bytes."""
     return Unpickler(io.BytesIO(data), resolve, persistent).load()

@@ -264,7 +264,9 @@ def _replaced(old: tuple, new: Any, what: str) -> tuple:
     return new
 
 
-def _watch(values: tuple, function: Callable[[tuple, tuple[int, ...]], tuple]) -> tuple[tuple, bool]:
+def _watch(
+    values: tuple, function: Callable[[tuple, tuple[int, ...]], tuple]
+) -> tuple[tuple, bool]:
     """Pass the tensors that want gradients through an identity whose backward calls `function`."""
     from ..frontend.function import Function
     from ..frontend.grad_mode import is_grad_enabled

@@ -5,8 +5,8 @@ change of a module moves `Epoch.value`, so that a compiled function can tell wit
 no module changed; and every thread knows which modules' forwards are running, so that a graph node
 can name the module it came from (`current_path`).
 
-State dicts live in `module_state.py`, walking and converting in `module_tree.py`, hook handles and
-backward hooks in `hooks.py`.
+State dicts live in `module_state.py`, walking and converting in `module_tree.py`, hooks in
+`module_hooks.py` and `hooks.py`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from typing import Any
 
 from ..frontend.tensor import Tensor
 from . import hooks as _hooks
-from .hooks import BackwardHooks, BoundHook, Epoch, RemovableHandle, WatchedDict, WatchedOrderedDict
+from .hooks import Epoch, WatchedDict, WatchedOrderedDict
+from .module_hooks import ModuleHooks
 from .module_state import ModuleState
 from .module_tree import ModuleTree
 from .parameter import Buffer, Parameter
 
 __all__ = ["Epoch", "Module", "current_path"]
 
+_Epoch = Epoch  # under this name the guards of compiled functions know it
 _put = object.__setattr__
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -76,14 +78,20 @@ def _type_name(value: Any) -> str:
     if type(value) is Tensor:
         return value.type()
     kind = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}".replace("builtins.", "") if value is not None else "NoneType"
+    return (
+        f"{kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+        if value is not None
+        else "NoneType"
+    )
 
 
 def _missing_forward(self: Module, *args: Any) -> None:
-    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    )
 
 
-class Module(ModuleTree, ModuleState):
+class Module(ModuleTree, ModuleState, ModuleHooks):
     """Base class of all neural network modules.
 
     >>> import graphtorch as torch
@@ -159,7 +167,11 @@ class Module(ModuleTree, ModuleState):
         for hook in _hooks.global_buffer_registration_hooks.values():
             tensor = _or(hook(self, name, tensor), tensor)
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
+        (
+            self._non_persistent_buffers_set.discard
+            if persistent
+            else self._non_persistent_buffers_set.add
+        )(name)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name."""
@@ -281,7 +293,13 @@ class Module(ModuleTree, ModuleState):
         Epoch.value += 1
 
     def __dir__(self) -> list[str]:
-        names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
+        names = [
+            *dir(type(self)),
+            *self.__dict__,
+            *self._parameters,
+            *self._modules,
+            *self._buffers,
+        ]
         return sorted(name for name in names if not name[0].isdigit())
 
     # ---- calling
@@ -310,123 +328,8 @@ class Module(ModuleTree, ModuleState):
         finally:
             stack.pop()
 
-    def _call_with_hooks(self, args: tuple, kwargs: dict) -> Any:
-        called: set[int] = set()
-        result = None
-        try:
-            for key, hook in (*_hooks.global_forward_pre_hooks.items(), *self._forward_pre_hooks.items()):
-                if key in self._forward_pre_hooks_with_kwargs:
-                    changed = hook(self, args, kwargs)
-                    if changed is not None:
-                        if not (isinstance(changed, tuple) and len(changed) == 2):
-                            raise RuntimeError(
-                                "forward pre-hook must return None or a tuple of (new_args, new_kwargs),"
-                                f" but got {changed}."
-                            )
-                        args, kwargs = changed
-                else:
-                    changed = hook(self, args)
-                    if changed is not None:
-                        args = changed if isinstance(changed, tuple) else (changed,)
-            backward = None
-            if self._backward_hooks or self._backward_pre_hooks or _hooks.global_backward_hooks or _hooks.global_backward_pre_hooks:
-                backward = BackwardHooks(
-                    self,
-                    [*_hooks.global_backward_hooks.values(), *self._backward_hooks.values()],
-                    [*_hooks.global_backward_pre_hooks.values(), *self._backward_pre_hooks.values()],
-                )
-                args = backward.wrap_inputs(args)
-            result = self.forward(*args, **kwargs)
-            with_kwargs = {**_hooks.global_forward_hooks_with_kwargs, **self._forward_hooks_with_kwargs}
-            for key, hook in (*_hooks.global_forward_hooks.items(), *self._forward_hooks.items()):
-                called.add(key)
-                changed = hook(self, args, kwargs, result) if key in with_kwargs else hook(self, args, result)
-                if changed is not None:
-                    result = changed
-            return result if backward is None else backward.wrap_outputs(result)
-        except BaseException:
-            self._call_always_hooks(called, args, kwargs, result)
-            raise
-
-    def _call_always_hooks(self, called: set[int], args: tuple, kwargs: dict, result: Any) -> None:
-        """After an error, run the hooks that were registered with `always_call` and have not run."""
-        always = {**_hooks.global_forward_hooks_always_called, **self._forward_hooks_always_called}
-        for key, hook in (*_hooks.global_forward_hooks.items(), *self._forward_hooks.items()):
-            if key in always and key not in called:
-                if key in self._forward_hooks_with_kwargs or key in _hooks.global_forward_hooks_with_kwargs:
-                    hook(self, args, kwargs, result)
-                else:
-                    hook(self, args, result)
-
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile this module's forward in place; arguments go to `graphtorch.compile`."""
         import graphtorch
 
         self._compiled_call_impl = graphtorch.compile(self._call_impl, *args, **kwargs)
-
-    # ---- hooks
-
-    def _add_hook(
-        self, table: str, hook: Callable, *, prepend: bool = False, marks: tuple[tuple[str, bool], ...] = ()
-    ) -> RemovableHandle:
-        hooks = self.__dict__[table]
-        handle = RemovableHandle(hooks, extra_dict=[self.__dict__[name] for name, _ in marks])
-        hooks[handle.id] = hook
-        for name, marked in marks:
-            if marked:
-                self.__dict__[name][handle.id] = True
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns, if anything, replaces the arguments."""
-        return self._add_hook(
-            "_forward_pre_hooks", hook, prepend=prepend, marks=(("_forward_pre_hooks_with_kwargs", with_kwargs),)
-        )
-
-    def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; what it returns, if anything, replaces the output."""
-        return self._add_hook(
-            "_forward_hooks",
-            hook,
-            prepend=prepend,
-            marks=(("_forward_hooks_with_kwargs", with_kwargs), ("_forward_hooks_always_called", always_call)),
-        )
-
-    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_output)` before the module's backward."""
-        return self._add_hook("_backward_pre_hooks", hook, prepend=prepend)
-
-    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known."""
-        return self._add_hook("_backward_hooks", hook, prepend=prepend)
-
-    register_backward_hook = register_full_backward_hook
-
-    def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` at the end of `state_dict()`."""
-        hook._from_public_api = True  # type: ignore[attr-defined]
-        return self._add_hook("_state_dict_hooks", hook)
-
-    def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
-        return self._add_hook("_state_dict_hooks", hook)
-
-    def register_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, prefix, keep_vars)` at the start of `state_dict()`."""
-        return self._add_hook("_state_dict_pre_hooks", hook)
-
-    def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False) -> RemovableHandle:
-        return self._add_hook("_load_state_dict_pre_hooks", BoundHook(hook, self) if with_module else hook)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, ...)` before this module's part is loaded."""
-        return self._register_load_state_dict_pre_hook(hook, with_module=True)
-
-    def register_load_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook(module, incompatible_keys)` after `load_state_dict`."""
-        return self._add_hook("_load_state_dict_post_hooks", hook)

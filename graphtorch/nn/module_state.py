@@ -84,7 +84,9 @@ class ModuleState:
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._modules.items():
             if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+                module.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
         for hook in self._state_dict_hooks.values():
             changed = hook(self, destination, prefix, local_metadata)
             if changed is not None:
@@ -146,7 +148,9 @@ class ModuleState:
                 problems.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
         if problems:
             listing = "\n\t".join(problems)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listing}")
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listing}"
+            )
         return IncompatibleKeys(missing, unexpected)
 
     def _load_from_state_dict(
@@ -160,7 +164,15 @@ class ModuleState:
         error_msgs: list[str],
     ) -> None:
         for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            hook(
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
+            )
         own: dict[str, Tensor] = {k: v for k, v in self._parameters.items() if v is not None}
         for name, buffer in self._buffers.items():
             if buffer is not None and name not in self._non_persistent_buffers_set:
@@ -189,7 +201,9 @@ class ModuleState:
                     if first not in (self._modules if rest else own):
                         unexpected_keys.append(key)
 
-    def _load_tensor(self, name: str, tensor: Tensor, key: str, given: Any, assign: bool) -> str | None:
+    def _load_tensor(
+        self, name: str, tensor: Tensor, key: str, given: Any, assign: bool
+    ) -> str | None:
         """Copy or assign one tensor; return the message if that is not possible."""
         if not isinstance(given, Tensor):
             return (

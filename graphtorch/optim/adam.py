@@ -1,7 +1,7 @@
 """Adam and its relatives.
 
-    m = beta1 m + (1 - beta1) g         v = beta2 v + (1 - beta2) g²
-    p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+m = beta1 m + (1 - beta1) g         v = beta2 v + (1 - beta2) g²
+p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 """
 
 from __future__ import annotations
@@ -11,7 +11,20 @@ from typing import Any
 from ..frontend.tensor import Tensor
 from ..ir import ops
 from .checks import check_options
-from .rules import RuleOptimizer, absolute, as_scalar, count, counter, maximum, put, read, sqrt, store, where, zeros_like
+from .rules import (
+    RuleOptimizer,
+    absolute,
+    as_scalar,
+    count,
+    counter,
+    maximum,
+    put,
+    read,
+    sqrt,
+    store,
+    where,
+    zeros_like,
+)
 
 
 class Adam(RuleOptimizer):
@@ -37,7 +50,9 @@ class Adam(RuleOptimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ):
-        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(
+            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
+        )
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
@@ -48,14 +63,24 @@ class Adam(RuleOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for key in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
+            for key in (
+                "amsgrad",
+                "maximize",
+                "capturable",
+                "differentiable",
+                "decoupled_weight_decay",
+            ):
                 group.setdefault(key, False)
             group.setdefault("foreach", None)
             group.setdefault("fused", None)
         _count_in_tensors(self)
 
     def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+        return (
+            ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+            if group["amsgrad"]
+            else ("exp_avg", "exp_avg_sq")
+        )
 
     def _new_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
         return {"step": counter(), **{name: zeros_like(parameter) for name in self._names(group)}}
@@ -67,14 +92,24 @@ class Adam(RuleOptimizer):
         return shrink, lr / (1 - beta1**t), sqrt(1 - beta2**t)
 
     def _update(
-        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+        self,
+        group: dict[str, Any],
+        lr: Any,
+        state: dict,
+        parameter: Tensor,
+        gradient: Tensor,
+        buffers: list[Tensor],
     ) -> None:
         beta1, beta2 = group["betas"]
         t = as_scalar(count(state["step"]), parameter)
         row = ops.adamw_step if group["decoupled_weight_decay"] else ops.adam_step
         moments, largest = buffers[:2], buffers[2:]
         scalars = (as_scalar(lr, parameter), 1 - beta1**t, 1 - beta2**t)
-        options = {"beta1": beta1, "beta2": beta2, **{key: group[key] for key in ("eps", "weight_decay", "maximize")}}
+        options = {
+            "beta1": beta1,
+            "beta2": beta2,
+            **{key: group[key] for key in ("eps", "weight_decay", "maximize")},
+        }
         new = row(parameter, gradient, *moments, *scalars, *largest, **options)
         for target, value in zip((parameter, *buffers), new, strict=True):
             target._write(value)
@@ -142,7 +177,9 @@ class Adamax(RuleOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ):
-        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(
+            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
+        )
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
@@ -153,7 +190,11 @@ class Adamax(RuleOptimizer):
         return ("exp_avg", "exp_inf")
 
     def _new_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-        return {"step": counter(), "exp_avg": zeros_like(parameter), "exp_inf": zeros_like(parameter)}
+        return {
+            "step": counter(),
+            "exp_avg": zeros_like(parameter),
+            "exp_inf": zeros_like(parameter),
+        }
 
     def _scalars(self, group: dict[str, Any], lr: Any, state: dict[str, Any]) -> tuple:
         return (lr / (1 - group["betas"][0] ** count(state["step"])),)
@@ -217,7 +258,12 @@ class NAdam(RuleOptimizer):
         store(state["mu_product"], read(state["mu_product"]) * mu)
         product = read(state["mu_product"])
         shrink = 1 - lr * group["weight_decay"]
-        return shrink, 1 - beta2**t, lr * (1.0 - mu) / (1.0 - product), lr * mu_next / (1.0 - product * mu_next)
+        return (
+            shrink,
+            1 - beta2**t,
+            lr * (1.0 - mu) / (1.0 - product),
+            lr * mu_next / (1.0 - product * mu_next),
+        )
 
     def _rule(self, group: dict[str, Any], scalars: tuple, p: Any, g: Any, *buffers: Any) -> None:
         shrink, correction, from_gradient, from_momentum = scalars
@@ -253,7 +299,9 @@ class RAdam(RuleOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ):
-        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(
+            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
+        )
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
             "foreach": foreach, "capturable": capturable, "decoupled_weight_decay": decoupled_weight_decay,
@@ -265,7 +313,11 @@ class RAdam(RuleOptimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _new_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-        return {"step": counter(), "exp_avg": zeros_like(parameter), "exp_avg_sq": zeros_like(parameter)}
+        return {
+            "step": counter(),
+            "exp_avg": zeros_like(parameter),
+            "exp_avg_sq": zeros_like(parameter),
+        }
 
     def _scalars(self, group: dict[str, Any], lr: Any, state: dict[str, Any]) -> tuple:
         beta1, beta2 = group["betas"]
@@ -273,7 +325,9 @@ class RAdam(RuleOptimizer):
         correction = 1 - beta2**t
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * beta2**t / correction
-        ratio = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * maximum(rho, 1e-3))
+        ratio = (
+            (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * maximum(rho, 1e-3))
+        )
         trusted = rho > 5.0
         rectified = sqrt(maximum(ratio, 0.0)) * sqrt(correction)
         return 1 - lr * group["weight_decay"], lr / (1 - beta1**t), trusted, rectified

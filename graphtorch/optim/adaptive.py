@@ -86,7 +86,9 @@ class Adadelta(RuleOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        check_options(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(
+            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, differentiable=differentiable
+        )
         if rho > 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
         defaults = {
@@ -99,7 +101,11 @@ class Adadelta(RuleOptimizer):
         return ("square_avg", "acc_delta")
 
     def _new_state(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-        return {"step": counter(), "square_avg": zeros_like(parameter), "acc_delta": zeros_like(parameter)}
+        return {
+            "step": counter(),
+            "square_avg": zeros_like(parameter),
+            "acc_delta": zeros_like(parameter),
+        }
 
     def _scalars(self, group: dict[str, Any], lr: Any, state: dict[str, Any]) -> tuple:
         count(state["step"])
@@ -137,7 +143,12 @@ class RMSprop(RuleOptimizer):
         differentiable: bool = False,
     ):
         check_options(
-            lr=lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha, differentiable=differentiable
+            lr=lr,
+            eps=eps,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            alpha=alpha,
+            differentiable=differentiable,
         )
         defaults = {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,

@@ -20,7 +20,9 @@ _NAMES = {
 }
 
 
-def check_options(*, differentiable: bool = False, betas: tuple | None = None, **options: Any) -> None:
+def check_options(
+    *, differentiable: bool = False, betas: tuple | None = None, **options: Any
+) -> None:
     """Raise ValueError for a negative option or betas outside [0, 1)."""
     if differentiable:
         raise UnsupportedError(

@@ -101,7 +101,9 @@ class Optimizer:
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            options = "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
+            options = "".join(
+                f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"
+            )
             text += f"\nParameter Group {i}\n{options}"
         return text + ")"
 
@@ -119,7 +121,9 @@ class Optimizer:
 
         @functools.wraps(function)
         def step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-            for hook in chain(_global_step_pre_hooks.values(), self._optimizer_step_pre_hooks.values()):
+            for hook in chain(
+                _global_step_pre_hooks.values(), self._optimizer_step_pre_hooks.values()
+            ):
                 changed = hook(self, args, kwargs)
                 if changed is not None:
                     if not (isinstance(changed, tuple) and len(changed) == 2):
@@ -133,7 +137,9 @@ class Optimizer:
             else:
                 result = self._traced_step(tracer, function, args, kwargs)
             self._opt_called = True
-            for hook in chain(self._optimizer_step_post_hooks.values(), _global_step_post_hooks.values()):
+            for hook in chain(
+                self._optimizer_step_post_hooks.values(), _global_step_post_hooks.values()
+            ):
                 hook(self, args, kwargs)
             return result
 
@@ -142,7 +148,10 @@ class Optimizer:
 
     def _traced_step(self, tracer: Any, function: Callable, args: tuple, kwargs: dict) -> Any:
         """A step inside a trace: guard the options, and see that only tensors change."""
-        with dispatch.pushed(None), no_grad():  # made outside the graph: an input of it from then on
+        with (
+            dispatch.pushed(None),
+            no_grad(),
+        ):  # made outside the graph: an input of it from then on
             self._init_state()
         watcher = getattr(tracer, "watcher", None)
         if watcher is not None:
@@ -209,17 +218,25 @@ class Optimizer:
         tensors = [item[1] if isinstance(item, tuple) else item for item in listed]
         if names:
             if len(names) != len(tensors):
-                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+                raise ValueError(
+                    "all optimizer params should be with/without names. Some param names are missing"
+                )
             param_group["param_names"] = names
         param_group["params"] = tensors
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(tensor).__name__}")
-            if not self.defaults.get("differentiable") and not (tensor.is_leaf or tensor.retains_grad):
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(tensor).__name__}"
+                )
+            if not self.defaults.get("differentiable") and not (
+                tensor.is_leaf or tensor.retains_grad
+            ):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
         if len(set(map(id, tensors))) != len(tensors):
             import warnings
@@ -232,7 +249,9 @@ class Optimizer:
         known = {id(p) for group in self.param_groups for p in group["params"]}
         if not known.isdisjoint(map(id, tensors)):
             raise ValueError("some parameters appear in more than one parameter group")
-        if self.param_groups and ("param_names" in param_group) != ("param_names" in self.param_groups[0]):
+        if self.param_groups and ("param_names" in param_group) != (
+            "param_names" in self.param_groups[0]
+        ):
             raise ValueError(
                 "all optimizer param groups should be with/without names. cannot add param group"
                 f" {'with' if names else 'without'} names to the optimizer"
@@ -249,19 +268,27 @@ class Optimizer:
         """Call `hook(optimizer, args, kwargs)` after `step`."""
         return _hooked(self._optimizer_step_post_hooks, hook)
 
-    def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer)` before `state_dict`."""
         return _hooked(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
-    def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` after `state_dict`; it may return another dict."""
         return _hooked(self._optimizer_state_dict_post_hooks, hook, prepend)
 
-    def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer, state_dict)` before `load_state_dict`; it may return another dict."""
         return _hooked(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
-    def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_post_hook(
+        self, hook: Callable, prepend: bool = False
+    ) -> RemovableHandle:
         """Call `hook(optimizer)` after `load_state_dict`."""
         return _hooked(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
@@ -296,7 +323,10 @@ class Optimizer:
         saved = deepcopy(state_dict["param_groups"])
         if len(self.param_groups) != len(saved):
             raise ValueError("loaded state dict has a different number of parameter groups")
-        if any(len(own["params"]) != len(new["params"]) for own, new in zip(self.param_groups, saved, strict=True)):
+        if any(
+            len(own["params"]) != len(new["params"])
+            for own, new in zip(self.param_groups, saved, strict=True)
+        ):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
             )

@@ -187,18 +187,34 @@ class RuleOptimizer(Optimizer):
                         _written(tensor, line)
 
     def _update(
-        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+        self,
+        group: dict[str, Any],
+        lr: Any,
+        state: dict,
+        parameter: Tensor,
+        gradient: Tensor,
+        buffers: list[Tensor],
     ) -> None:
         """Update one parameter with tensor operations."""
         scalars = self._scalars(group, lr, state)
-        self._rule(group, scalars, parameter, -gradient if group["maximize"] else gradient, *buffers)
+        self._rule(
+            group, scalars, parameter, -gradient if group["maximize"] else gradient, *buffers
+        )
 
     def _run(
-        self, group: dict[str, Any], scalars: tuple, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+        self,
+        group: dict[str, Any],
+        scalars: tuple,
+        parameter: Tensor,
+        gradient: Tensor,
+        buffers: list[Tensor],
     ) -> None:
         arrays = [parameter._array, gradient._array, *(buffer._array for buffer in buffers)]
         apply = _widened if arrays[0].dtype.itemsize < 4 else _chunked
-        apply(lambda p, g, *b: self._rule(group, scalars, p, -g if group["maximize"] else g, *b), arrays)
+        apply(
+            lambda p, g, *b: self._rule(group, scalars, p, -g if group["maximize"] else g, *b),
+            arrays,
+        )
 
 
 def _widened(rule: Callable, arrays: list[np.ndarray]) -> None:

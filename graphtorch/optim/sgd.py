@@ -35,7 +35,9 @@ class SGD(RuleOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ):
-        check_options(lr=lr, momentum=momentum, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(
+            lr=lr, momentum=momentum, weight_decay=weight_decay, differentiable=differentiable
+        )
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {
@@ -48,7 +50,12 @@ class SGD(RuleOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for key, value in (("nesterov", False), ("maximize", False), ("foreach", None), ("fused", None)):
+            for key, value in (
+                ("nesterov", False),
+                ("maximize", False),
+                ("foreach", None),
+                ("fused", None),
+            ):
                 group.setdefault(key, value)
             group.setdefault("differentiable", False)
 
@@ -79,7 +86,12 @@ class SGD(RuleOptimizer):
         return (lr, group["momentum"], 1 - group["dampening"])
 
     def _run(
-        self, group: dict[str, Any], scalars: tuple, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+        self,
+        group: dict[str, Any],
+        scalars: tuple,
+        parameter: Tensor,
+        gradient: Tensor,
+        buffers: list[Tensor],
     ) -> None:
         if id(parameter) in self._fresh:
             self._fresh.discard(id(parameter))
@@ -87,9 +99,18 @@ class SGD(RuleOptimizer):
         super()._run(group, scalars, parameter, gradient, buffers)
 
     def _update(
-        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor, buffers: list[Tensor]
+        self,
+        group: dict[str, Any],
+        lr: Any,
+        state: dict,
+        parameter: Tensor,
+        gradient: Tensor,
+        buffers: list[Tensor],
     ) -> None:
-        options = {key: group[key] for key in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
+        options = {
+            key: group[key]
+            for key in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")
+        }
         new = ops.sgd_step(parameter, gradient, as_scalar(lr, parameter), *buffers, **options)
         for target, value in zip((parameter, *buffers), new if buffers else (new,), strict=True):
             target._write(value)

@@ -23,7 +23,10 @@ LAYERS = {
     "Conv2d circular": ("nn.Conv2d(3, 5, 3, padding=1, padding_mode='circular')", [(2, 3, 7, 6)]),
     "Conv3d": ("nn.Conv3d(2, 3, 2)", [(2, 2, 4, 5, 4)]),
     "ConvTranspose1d": ("nn.ConvTranspose1d(4, 3, 3, stride=2)", [(2, 4, 5)]),
-    "ConvTranspose2d": ("nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1)", [(2, 4, 5, 6)]),
+    "ConvTranspose2d": (
+        "nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1)",
+        [(2, 4, 5, 6)],
+    ),
     "ConvTranspose2d groups": ("nn.ConvTranspose2d(4, 6, 3, groups=2, dilation=2)", [(2, 4, 5, 6)]),
     "MaxPool1d": ("nn.MaxPool1d(2)", [(2, 3, 8)]),
     "MaxPool2d": ("nn.MaxPool2d(3, stride=2, padding=1)", [(2, 3, 8, 7)]),
@@ -38,11 +41,17 @@ LAYERS = {
     "BatchNorm1d": ("nn.BatchNorm1d(4)", [(6, 4)]),
     "BatchNorm1d sequence": ("nn.BatchNorm1d(4, momentum=0.3)", [(6, 4, 3)]),
     "BatchNorm2d": ("nn.BatchNorm2d(3)", [(4, 3, 5, 5)]),
-    "BatchNorm2d plain": ("nn.BatchNorm2d(3, affine=False, track_running_stats=False)", [(4, 3, 5, 5)]),
+    "BatchNorm2d plain": (
+        "nn.BatchNorm2d(3, affine=False, track_running_stats=False)",
+        [(4, 3, 5, 5)],
+    ),
     "BatchNorm2d average": ("nn.BatchNorm2d(3, momentum=None)", [(4, 3, 5, 5)]),
     "BatchNorm3d": ("nn.BatchNorm3d(3)", [(4, 3, 2, 3, 3)]),
     "InstanceNorm1d": ("nn.InstanceNorm1d(3)", [(2, 3, 6)]),
-    "InstanceNorm2d": ("nn.InstanceNorm2d(3, affine=True, track_running_stats=True)", [(2, 3, 6, 5)]),
+    "InstanceNorm2d": (
+        "nn.InstanceNorm2d(3, affine=True, track_running_stats=True)",
+        [(2, 3, 6, 5)],
+    ),
     "LayerNorm": ("nn.LayerNorm(6)", [(4, 6)]),
     "LayerNorm 2d": ("nn.LayerNorm((3, 4), bias=False)", [(2, 3, 4)]),
     "RMSNorm": ("nn.RMSNorm(6)", [(4, 6)]),
@@ -118,7 +127,10 @@ LAYERS = {
         "nn.MultiheadAttention(8, 2, kdim=4, vdim=6, batch_first=True, add_bias_kv=True, add_zero_attn=True)",
         [(3, 5, 8), (3, 6, 4), (3, 6, 6)],
     ),
-    "MultiheadAttention single": ("nn.MultiheadAttention(8, 2, bias=False)", [(5, 8), (6, 8), (6, 8)]),
+    "MultiheadAttention single": (
+        "nn.MultiheadAttention(8, 2, bias=False)",
+        [(5, 8), (6, 8), (6, 8)],
+    ),
     "TransformerEncoderLayer": ("nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)", [(5, 3, 8)]),
     "TransformerEncoderLayer first": (
         "nn.TransformerEncoderLayer(8, 2, 16, 0.0, 'gelu', batch_first=True, norm_first=True)",
@@ -128,7 +140,10 @@ LAYERS = {
         "nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0), 2, nn.LayerNorm(8))",
         [(5, 3, 8)],
     ),
-    "TransformerDecoderLayer": ("nn.TransformerDecoderLayer(8, 2, 16, dropout=0.0)", [(5, 3, 8), (6, 3, 8)]),
+    "TransformerDecoderLayer": (
+        "nn.TransformerDecoderLayer(8, 2, 16, dropout=0.0)",
+        [(5, 3, 8), (6, 3, 8)],
+    ),
     "Transformer": ("nn.Transformer(8, 2, 1, 1, 16, dropout=0.0)", [(6, 3, 8), (5, 3, 8)]),
 }
 
@@ -142,7 +157,10 @@ LOSSES = {
     "NLLLoss": ("nn.NLLLoss()", [(4, 5), ("int", 5, (4,))]),
     "NLLLoss 2d": ("nn.NLLLoss()", [(4, 5, 3, 3), ("int", 5, (4, 3, 3))]),
     "CrossEntropyLoss": ("nn.CrossEntropyLoss()", [(4, 5), ("int", 5, (4,))]),
-    "CrossEntropyLoss smooth": ("nn.CrossEntropyLoss(label_smoothing=0.1)", [(4, 5), ("int", 5, (4,))]),
+    "CrossEntropyLoss smooth": (
+        "nn.CrossEntropyLoss(label_smoothing=0.1)",
+        [(4, 5), ("int", 5, (4,))],
+    ),
     "CrossEntropyLoss ignore": ("nn.CrossEntropyLoss(ignore_index=2)", [(8, 5), ("int", 5, (8,))]),
     "CrossEntropyLoss weights": (
         "nn.CrossEntropyLoss(weight=lib.tensor([1.0, 2.0, 0.5, 1.0, 3.0]))",
@@ -191,17 +209,18 @@ def flat(result):
     return [] if result is None else [result]
 
 
-def run(lib, text, arrays):
+def run(lib, text, arrays, shapes):
     """Repr, keys, parameters, outputs, gradients and buffers of one layer."""
     layer = make(lib, text)
     before = {name: np.array(p.detach().numpy()) for name, p in layer.state_dict().items()}
     inputs = [lib.from_numpy(a.copy()) for a in arrays]
-    for x in inputs:
-        if x.is_floating_point():
-            x.requires_grad_()
+    for x, shape in zip(inputs, shapes, strict=True):
+        x.requires_grad_(not isinstance(shape[0], str))  # targets get no gradient
     lib.manual_seed(2)
     outputs = flat(layer(*inputs))
-    total = sum((y * lib.arange(y.numel(), dtype=y.dtype).reshape(y.shape).cos()).sum() for y in outputs)
+    total = sum(
+        (y * lib.arange(y.numel(), dtype=y.dtype).reshape(y.shape).cos()).sum() for y in outputs
+    )
     if total.requires_grad:
         total.backward()
     gradients = [x.grad for x in inputs] + [p.grad for p in layer.parameters()]
@@ -231,7 +250,7 @@ def test_layer_agrees_with_torch(name):
     text, shapes = (LAYERS | LOSSES)[name]
     np.random.seed(0)
     arrays = [sample(shape) for shape in shapes]
-    expected, actual = run(torch, text, arrays), run(graphtorch, text, arrays)
+    expected, actual = run(torch, text, arrays, shapes), run(graphtorch, text, arrays, shapes)
     assert actual["repr"] == expected["repr"]
     assert actual["keys"] == expected["keys"]
     for key, value in expected["before"].items():
@@ -280,4 +299,6 @@ def test_dirac_and_gains():
         np.testing.assert_array_equal(b.numpy(), a.numpy())
     for name in ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
         assert graphtorch.nn.init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
-    assert graphtorch.nn.init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
+    assert graphtorch.nn.init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain(
+        "leaky_relu", 0.3
+    )

@@ -49,7 +49,9 @@ def gradients(step, shapes):
 
 
 def set_gradients(lib, params, step, skip=()):
-    for i, (p, g) in enumerate(zip(params, gradients(step, [tuple(p.shape) for p in params]), strict=True)):
+    for i, (p, g) in enumerate(
+        zip(params, gradients(step, [tuple(p.shape) for p in params]), strict=True)
+    ):
         p.grad = None if i in skip else lib.tensor(g.tolist(), dtype=p.dtype)
 
 
@@ -88,7 +90,9 @@ def test_steps_agree(text):
                 check(saved["state"][key][name], value, 3e-5 if "centered" in text else 3e-6)
 
 
-@pytest.mark.parametrize("text", ["SGD(params, lr=0.1, momentum=0.9)", "AdamW(params, lr=0.01, amsgrad=True)"])
+@pytest.mark.parametrize(
+    "text", ["SGD(params, lr=0.1, momentum=0.9)", "AdamW(params, lr=0.01, amsgrad=True)"]
+)
 def test_float64_to_rounding(text):
     ours, theirs = parameters(graphtorch, "float64"), parameters(torch, "float64")
     a, e = build(graphtorch, text, ours), build(torch, text, theirs)
@@ -101,7 +105,9 @@ def test_float64_to_rounding(text):
         check(p, q, 1e-13)
 
 
-@pytest.mark.parametrize("text", ["SGD(params, lr=0.1, momentum=0.9)", "Adam(params)", "RMSprop(params)"])
+@pytest.mark.parametrize(
+    "text", ["SGD(params, lr=0.1, momentum=0.9)", "Adam(params)", "RMSprop(params)"]
+)
 def test_state_goes_from_torch_to_here_and_on(text):
     theirs = parameters(torch)
     e = build(torch, text, theirs)
@@ -164,7 +170,7 @@ def test_schedules_agree(text, kind):
                 schedule.step()
         state = schedule.state_dict()
         schedule.load_state_dict(state)
-        rates.append((seen, getattr(schedule, 'last_epoch', None)))
+        rates.append((seen, getattr(schedule, "last_epoch", None)))
     assert rates[1] == rates[0]
 
 

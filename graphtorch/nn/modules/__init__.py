@@ -116,7 +116,8 @@ from .resample import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
-from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .rnn import GRU, LSTM, RNN, RNNBase
+from .rnn_cell import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
@@ -126,4 +127,8 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 
-__all__ = [name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Module)]
+__all__ = [
+    name
+    for name, value in globals().items()
+    if isinstance(value, type) and issubclass(value, Module)
+]

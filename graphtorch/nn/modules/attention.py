@@ -27,7 +27,11 @@ def additive_mask(mask: Tensor | None, name: str, dtype: Any) -> Tensor | None:
 
 
 def _check_mask_types(key_padding_mask: Tensor | None, attn_mask: Tensor | None) -> None:
-    if key_padding_mask is not None and attn_mask is not None and key_padding_mask.dtype != attn_mask.dtype:
+    if (
+        key_padding_mask is not None
+        and attn_mask is not None
+        and key_padding_mask.dtype != attn_mask.dtype
+    ):
         import warnings
 
         warnings.warn(
@@ -120,7 +124,9 @@ class MultiheadAttention(Module):
         else:
             weights = self.in_proj_weight.chunk(3)
         biases = (None,) * 3 if bias is None else bias.split(size)
-        return tuple(F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True))  # type: ignore[return-value]
+        return tuple(
+            F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)
+        )  # type: ignore[return-value]
 
     def _heads(self, x: Tensor) -> Tensor:
         """[L, N, E] to [N, heads, L, E/heads]."""
@@ -182,7 +188,13 @@ class MultiheadAttention(Module):
         return output.transpose(0, 1) if self.batch_first else output, weights
 
     def _merged_mask(
-        self, mask: Tensor | None, padding: Tensor | None, batch: int, length: int, source: int, extra: int
+        self,
+        mask: Tensor | None,
+        padding: Tensor | None,
+        batch: int,
+        length: int,
+        source: int,
+        extra: int,
     ) -> Tensor | None:
         """Both masks as one [N or 1, heads or 1, L or 1, S + extra]."""
         if mask is not None:
@@ -195,14 +207,18 @@ class MultiheadAttention(Module):
             elif mask.dim() == 3:
                 wanted = (batch * self.num_heads, length, source)
                 if tuple(mask.shape) != wanted:
-                    raise RuntimeError(f"The shape of the 3D attn_mask is {mask.shape}, but should be {wanted}.")
+                    raise RuntimeError(
+                        f"The shape of the 3D attn_mask is {mask.shape}, but should be {wanted}."
+                    )
                 mask = mask.reshape(batch, self.num_heads, length, source)
             else:
                 raise RuntimeError(f"attn_mask's dimension {mask.dim()} is not supported")
             mask = F.pad(mask, (0, extra)) if extra else mask
         if padding is not None:
             if tuple(padding.shape) != (batch, source):
-                raise AssertionError(f"expecting key_padding_mask shape of {(batch, source)}, but got {padding.shape}")
+                raise AssertionError(
+                    f"expecting key_padding_mask shape of {(batch, source)}, but got {padding.shape}"
+                )
             padding = F.pad(padding, (0, extra)) if extra else padding
             padding = padding.reshape(batch, 1, 1, source + extra)
             mask = padding if mask is None else mask + padding

@@ -39,15 +39,23 @@ class _NormBase(Module):
         self.track_running_stats = track_running_stats
 
         def parameter(wanted: bool) -> Parameter | None:
-            return Parameter(torch.empty(num_features, device=device, dtype=dtype)) if wanted else None
+            return (
+                Parameter(torch.empty(num_features, device=device, dtype=dtype)) if wanted else None
+            )
 
         self.register_parameter("weight", parameter(affine))
         self.register_parameter("bias", parameter(affine and bias))
         tracked = track_running_stats
-        self.register_buffer("running_mean", torch.zeros(num_features, device=device, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", torch.ones(num_features, device=device, dtype=dtype) if tracked else None)
         self.register_buffer(
-            "num_batches_tracked", torch.tensor(0, dtype=torch.int64, device=device) if tracked else None
+            "running_mean",
+            torch.zeros(num_features, device=device, dtype=dtype) if tracked else None,
+        )
+        self.register_buffer(
+            "running_var", torch.ones(num_features, device=device, dtype=dtype) if tracked else None
+        )
+        self.register_buffer(
+            "num_batches_tracked",
+            torch.tensor(0, dtype=torch.int64, device=device) if tracked else None,
         )
         self.reset_parameters()
 
@@ -77,7 +85,9 @@ class _NormBase(Module):
             f" bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *rest: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, local_metadata: dict, *rest: Any
+    ) -> None:
         version = local_metadata.get("version")
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
@@ -169,7 +179,9 @@ class _InstanceNorm(_NormBase):
         *,
         bias: bool = True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         return F.instance_norm(

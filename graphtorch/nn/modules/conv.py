@@ -47,7 +47,9 @@ class _ConvNd(Module):
             raise ValueError("out_channels must be divisible by groups")
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}")
+                raise ValueError(
+                    f"Invalid padding string {padding!r}, should be one of {{'same', 'valid'}}"
+                )
             if padding == "same" and any(s != 1 for s in ntuple(stride, self._dims)):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _PADDING_MODES:
@@ -65,12 +67,15 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         self._reversed_padding_repeated_twice = self._border()
-        first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
+        first, second = (
+            (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
+        )
         self.weight = Parameter(
             torch.empty((first, second // groups, *self.kernel_size), device=device, dtype=dtype)
         )
         self.register_parameter(
-            "bias", Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+            "bias",
+            Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None,
         )
         self.reset_parameters()
 
@@ -143,7 +148,9 @@ class _Conv(_ConvNd):
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0,) * self._dims
-        return self._convolution(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return self._convolution(
+            input, weight, bias, self.stride, padding, self.dilation, self.groups
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return self._conv_forward(input, self.weight, self.bias)
@@ -224,11 +231,18 @@ class _ConvTranspose(_ConvNd):
         smallest = [
             (size - 1) * s - 2 * p + d * (k - 1) + 1
             for size, s, p, d, k in zip(
-                input.shape[-self._dims :], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+                input.shape[-self._dims :],
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.kernel_size,
+                strict=True,
             )
         ]
         largest = [low + s - 1 for low, s in zip(smallest, self.stride, strict=True)]
-        if any(not low <= w <= high for low, w, high in zip(smallest, wanted, largest, strict=True)):
+        if any(
+            not low <= w <= high for low, w, high in zip(smallest, wanted, largest, strict=True)
+        ):
             raise ValueError(
                 f"requested an output size of {list(output_size)}, but valid sizes range from {smallest} to"
                 f" {largest} (for an input of {list(input.shape[2:])})"

@@ -32,13 +32,23 @@ class Linear(Module):
     torch.Size([128, 30])
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(torch.empty((out_features, in_features), device=device, dtype=dtype))
+        self.weight = Parameter(
+            torch.empty((out_features, in_features), device=device, dtype=dtype)
+        )
         self.register_parameter(
-            "bias", Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+            "bias",
+            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
         )
         self.reset_parameters()
 
@@ -78,9 +88,12 @@ class Bilinear(Module):
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features
-        self.weight = Parameter(torch.empty((out_features, in1_features, in2_features), device=device, dtype=dtype))
+        self.weight = Parameter(
+            torch.empty((out_features, in1_features, in2_features), device=device, dtype=dtype)
+        )
         self.register_parameter(
-            "bias", Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+            "bias",
+            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
         )
         self.reset_parameters()
 

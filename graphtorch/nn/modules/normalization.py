@@ -15,7 +15,11 @@ from ..parameter import Parameter
 
 
 def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)  # type: ignore[return-value]
+    return (
+        (normalized_shape,)
+        if isinstance(normalized_shape, numbers.Integral)
+        else tuple(normalized_shape)
+    )  # type: ignore[return-value]
 
 
 class LayerNorm(Module):
@@ -39,7 +43,11 @@ class LayerNorm(Module):
         self.elementwise_affine = elementwise_affine
 
         def parameter(wanted: bool) -> Parameter | None:
-            return Parameter(torch.empty(self.normalized_shape, device=device, dtype=dtype)) if wanted else None
+            return (
+                Parameter(torch.empty(self.normalized_shape, device=device, dtype=dtype))
+                if wanted
+                else None
+            )
 
         self.register_parameter("weight", parameter(elementwise_affine))
         self.register_parameter("bias", parameter(elementwise_affine and bias))
@@ -80,7 +88,11 @@ class RMSNorm(Module):
         self.normalized_shape = _as_shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        weight = Parameter(torch.empty(self.normalized_shape, device=device, dtype=dtype)) if elementwise_affine else None
+        weight = (
+            Parameter(torch.empty(self.normalized_shape, device=device, dtype=dtype))
+            if elementwise_affine
+            else None
+        )
         self.register_parameter("weight", weight)
         self.reset_parameters()
 
@@ -93,7 +105,9 @@ class RMSNorm(Module):
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class GroupNorm(Module):
@@ -121,7 +135,9 @@ class GroupNorm(Module):
         self.affine = affine
 
         def parameter(wanted: bool) -> Parameter | None:
-            return Parameter(torch.empty(num_channels, device=device, dtype=dtype)) if wanted else None
+            return (
+                Parameter(torch.empty(num_channels, device=device, dtype=dtype)) if wanted else None
+            )
 
         self.register_parameter("weight", parameter(affine))
         self.register_parameter("bias", parameter(affine and bias))

@@ -25,10 +25,12 @@ from ..module import Module
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
 
-_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
-def _step(mode: str, x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None, c: Tensor | None) -> tuple[Tensor, Any]:
+def step(
+    mode: str, x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None, c: Tensor | None
+) -> tuple[Tensor, Any]:
     """One step given the input's part `x` of the sums; returns (h', c')."""
     recurrent = F.linear(h, w_hh, b_hh)
     if mode == "RNN_TANH":
@@ -64,7 +66,11 @@ class RNNBase(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        if isinstance(dropout, bool) or not isinstance(dropout, numbers.Number) or not 0 <= dropout <= 1:
+        if (
+            isinstance(dropout, bool)
+            or not isinstance(dropout, numbers.Number)
+            or not 0 <= dropout <= 1
+        ):
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
             )
@@ -82,7 +88,9 @@ class RNNBase(Module):
         if num_layers <= 0:
             raise ValueError("num_layers must be greater than zero")
         if proj_size < 0:
-            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+            raise ValueError(
+                "proj_size should be a positive integer or zero to disable projections"
+            )
         if proj_size >= hidden_size:
             raise ValueError("proj_size has to be smaller than hidden_size")
         self.mode = mode
@@ -94,7 +102,7 @@ class RNNBase(Module):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        gates = _GATES[mode] * hidden_size
+        gates = GATES[mode] * hidden_size
         out_size = proj_size or hidden_size
         self._all_weights: list[list[str]] = []
         for layer in range(num_layers):
@@ -108,7 +116,9 @@ class RNNBase(Module):
                 names = []
                 for kind, shape in shapes.items():
                     names.append(f"{kind}_l{layer}{suffix}")
-                    setattr(self, names[-1], Parameter(torch.empty(shape, device=device, dtype=dtype)))
+                    setattr(
+                        self, names[-1], Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    )
                 self._all_weights.append(names)
         self.reset_parameters()
 
@@ -156,7 +166,9 @@ class RNNBase(Module):
                 f" Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
             )
         if input.dim() not in ((2,) if packed else (2, 3)):
-            raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead"
+            )
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
@@ -167,7 +179,9 @@ class RNNBase(Module):
         if tuple(hidden.shape) != wanted:
             raise RuntimeError(f"Expected {name} size {wanted}, got {list(hidden.shape)}")
 
-    def _run(self, x: Tensor, sizes: list[int], h0: Tensor, c0: Tensor | None) -> tuple[Tensor, Tensor, Any]:
+    def _run(
+        self, x: Tensor, sizes: list[int], h0: Tensor, c0: Tensor | None
+    ) -> tuple[Tensor, Tensor, Any]:
         """Run all layers over steps packed one after the other; step t has sizes[t] sequences."""
         last_h, last_c = [], []
         directions = 2 if self.bidirectional else 1
@@ -176,7 +190,12 @@ class RNNBase(Module):
             for direction in range(directions):
                 index = layer * directions + direction
                 out, h, c = self._run_one(
-                    x, sizes, h0[index], None if c0 is None else c0[index], self.all_weights[index], direction == 1
+                    x,
+                    sizes,
+                    h0[index],
+                    None if c0 is None else c0[index],
+                    self.all_weights[index],
+                    direction == 1,
                 )
                 outputs.append(out)
                 last_h.append(h)
@@ -187,7 +206,13 @@ class RNNBase(Module):
         return x, torch.stack(last_h), None if c0 is None else torch.stack(last_c)
 
     def _run_one(
-        self, x: Tensor, sizes: list[int], h: Tensor, c: Tensor | None, weights: list[Parameter], reverse: bool
+        self,
+        x: Tensor,
+        sizes: list[int],
+        h: Tensor,
+        c: Tensor | None,
+        weights: list[Parameter],
+        reverse: bool,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """One layer in one direction."""
         w_ih, w_hh, *rest = weights
@@ -212,7 +237,7 @@ class RNNBase(Module):
                 if c is not None:
                     done_c.append(c[size:])
                     c = c[:size]
-            h, c = _step(self.mode, steps[t], h, w_hh, b_hh, c)
+            h, c = step(self.mode, steps[t], h, w_hh, b_hh, c)
             if w_hr is not None:
                 h = F.linear(h, w_hr)
             outputs[t] = h
@@ -221,7 +246,9 @@ class RNNBase(Module):
             c = None if c is None else torch.cat([c, *reversed(done_c)])
         return torch.cat(outputs), h, c
 
-    def _forward(self, input: Any, h0: Tensor | None, c0: Tensor | None) -> tuple[Any, Tensor, Tensor | None]:
+    def _forward(
+        self, input: Any, h0: Tensor | None, c0: Tensor | None
+    ) -> tuple[Any, Tensor, Tensor | None]:
         packed = isinstance(input, PackedSequence)
         x = input.data if packed else input
         self._check(x, packed)
@@ -280,7 +307,9 @@ class RNN(RNNBase):
         else:
             nonlinearity = kwargs.pop("nonlinearity", "tanh")
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ValueError(
+                f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'."
+            )
         super().__init__(f"RNN_{nonlinearity.upper()}", *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -300,95 +329,9 @@ class LSTM(RNNBase):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__("LSTM", *args, **kwargs)
 
-    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+    def forward(
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
         h0, c0 = (None, None) if hx is None else hx
         output, h, c = self._forward(input, h0, c0)
         return output, (h, c)  # type: ignore[return-value]
-
-
-class RNNCellBase(Module):
-    """One step of one recurrent layer."""
-
-    def __init__(
-        self, mode: str, input_size: int, hidden_size: int, bias: bool, device: Any = None, dtype: Any = None
-    ):
-        super().__init__()
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.bias = bias
-        self._mode = mode
-        gates = _GATES[mode] * hidden_size
-
-        def parameter(*shape: int) -> Parameter:
-            return Parameter(torch.empty(shape, device=device, dtype=dtype))
-
-        self.weight_ih = parameter(gates, input_size)
-        self.weight_hh = parameter(gates, hidden_size)
-        self.register_parameter("bias_ih", parameter(gates) if bias else None)
-        self.register_parameter("bias_hh", parameter(gates) if bias else None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Uniform in ±1/sqrt(hidden_size)."""
-        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
-
-    def extra_repr(self) -> str:
-        parts = [f"{self.input_size}, {self.hidden_size}"]
-        if self.bias is not True:
-            parts.append(f"bias={self.bias}")
-        nonlinearity = self.__dict__.get("nonlinearity", "tanh")
-        if nonlinearity != "tanh":
-            parts.append(f"nonlinearity={nonlinearity}")
-        return ", ".join(parts)
-
-    def _cell(self, input: Tensor, h: Tensor | None, c: Tensor | None) -> tuple[Tensor, Any]:
-        if input.dim() not in (1, 2):
-            raise ValueError(f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead")
-        shape = (*input.shape[:-1], self.hidden_size)
-        if h is None:
-            h = torch.zeros(shape, dtype=input.dtype, device=input.device)
-            c = torch.zeros(shape, dtype=input.dtype, device=input.device) if self._mode == "LSTM" else None
-        return _step(self._mode, F.linear(input, self.weight_ih, self.bias_ih), h, self.weight_hh, self.bias_hh, c)
-
-
-class RNNCell(RNNCellBase):
-    """One step of `RNN`."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        if nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
-        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, bias, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._cell(input, hx, None)[0]
-
-
-class GRUCell(RNNCellBase):
-    """One step of `GRU`."""
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
-        super().__init__("GRU", input_size, hidden_size, bias, device, dtype)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._cell(input, hx, None)[0]
-
-
-class LSTMCell(RNNCellBase):
-    """One step of `LSTM`; the state is (h, c)."""
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
-        super().__init__("LSTM", input_size, hidden_size, bias, device, dtype)
-
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        return self._cell(input, *((None, None) if hx is None else hx))

@@ -27,13 +27,19 @@ class _Table(Module):
 
     padding_idx: int | None
 
-    def _make_weight(self, rows: int, columns: int, given: Tensor | None, freeze: bool, **factory: Any) -> None:
+    def _make_weight(
+        self, rows: int, columns: int, given: Tensor | None, freeze: bool, **factory: Any
+    ) -> None:
         if given is None:
-            self.weight = Parameter(torch.empty((rows, columns), **factory), requires_grad=not freeze)
+            self.weight = Parameter(
+                torch.empty((rows, columns), **factory), requires_grad=not freeze
+            )
             self.reset_parameters()
         else:
             if list(given.shape) != [rows, columns]:
-                raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+                raise AssertionError(
+                    "Shape of weight does not match num_embeddings and embedding_dim"
+                )
             self.weight = Parameter(given, requires_grad=not freeze)
 
     def reset_parameters(self) -> None:
@@ -75,7 +81,9 @@ class Embedding(_Table):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
-        self._make_weight(num_embeddings, embedding_dim, _weight, _freeze, device=device, dtype=dtype)
+        self._make_weight(
+            num_embeddings, embedding_dim, _weight, _freeze, device=device, dtype=dtype
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(
@@ -172,7 +180,9 @@ class EmbeddingBag(_Table):
         return ", ".join(parts)
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, **options: Any) -> EmbeddingBag:
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, **options: Any
+    ) -> EmbeddingBag:
         """Make a table from a [rows, columns] tensor.  freeze: without gradient."""
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")

@@ -34,7 +34,9 @@ def _clones(module: Module, count: int) -> ModuleList:
 
 
 def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
-    return torch.triu(torch.full((size, size), float("-inf"), device=device, dtype=dtype), diagonal=1)
+    return torch.triu(
+        torch.full((size, size), float("-inf"), device=device, dtype=dtype), diagonal=1
+    )
 
 
 def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int) -> bool:
@@ -66,10 +68,20 @@ class _Layer(Module):
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
     def _sa_block(
-        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+        self,
+        x: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
     ) -> Tensor:
         x = self.self_attn(
-            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal
+            x,
+            x,
+            x,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            need_weights=False,
+            is_causal=is_causal,
         )[0]
         return self.dropout1(x)
 
@@ -96,7 +108,17 @@ class TransformerEncoderLayer(_Layer):
         self.self_attn = MultiheadAttention(
             d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
         )
-        self._build(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, 2, factory)
+        self._build(
+            d_model,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            norm_first,
+            bias,
+            2,
+            factory,
+        )
 
     def forward(
         self,
@@ -138,7 +160,17 @@ class TransformerDecoderLayer(_Layer):
         options = {"dropout": dropout, "bias": bias, "batch_first": batch_first, **factory}
         self.self_attn = MultiheadAttention(d_model, nhead, **options)
         self.multihead_attn = MultiheadAttention(d_model, nhead, **options)
-        self._build(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, 3, factory)
+        self._build(
+            d_model,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            norm_first,
+            bias,
+            3,
+            factory,
+        )
 
     def forward(
         self,
@@ -170,7 +202,13 @@ class TransformerDecoderLayer(_Layer):
         is_causal: bool = False,
     ) -> Tensor:
         x = self.multihead_attn(
-            x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+            x,
+            mem,
+            mem,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
         )[0]
         return self.dropout2(x)
 
@@ -210,7 +248,9 @@ class TransformerEncoder(Module):
     ) -> Tensor:
         causal = _is_causal(mask, is_causal, _length(src, self.layers[0].self_attn.batch_first))
         for layer in self.layers:
-            src = layer(src, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
+            src = layer(
+                src, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask
+            )
         return src if self.norm is None else self.norm(src)
 
 
@@ -234,7 +274,9 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        causal = _is_causal(tgt_mask, tgt_is_causal, _length(tgt, self.layers[0].self_attn.batch_first))
+        causal = _is_causal(
+            tgt_mask, tgt_is_causal, _length(tgt, self.layers[0].self_attn.batch_first)
+        )
         for layer in self.layers:
             tgt = layer(
                 tgt,
@@ -272,7 +314,17 @@ class Transformer(Module):
     ):
         super().__init__()
         factory = {"device": device, "dtype": dtype}
-        options = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
+        options = (
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+        )
 
         def norm() -> LayerNorm:
             return LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)

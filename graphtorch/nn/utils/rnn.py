@@ -80,7 +80,10 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 
 
 def pack_padded_sequence(
-    input: Tensor, lengths: Tensor | list[int], batch_first: bool = False, enforce_sorted: bool = True
+    input: Tensor,
+    lengths: Tensor | list[int],
+    batch_first: bool = False,
+    enforce_sorted: bool = True,
 ) -> PackedSequence:
     """Pack [L, N, *] (or [N, L, *]) given every sequence's length.
 
@@ -114,7 +117,10 @@ def pack_padded_sequence(
 
 
 def pad_packed_sequence(
-    sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
+    sequence: PackedSequence,
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the padded [L, N, *] (or [N, L, *]) and the lengths."""
     sizes = sequence.batch_sizes.tolist()
@@ -131,14 +137,20 @@ def pad_packed_sequence(
     for piece in sequence.data.split(sizes):
         missing = batch - piece.shape[0]
         if missing:
-            filler = torch.full((missing, *rest), padding_value, dtype=piece.dtype, device=piece.device)
+            filler = torch.full(
+                (missing, *rest), padding_value, dtype=piece.dtype, device=piece.device
+            )
             piece = torch.cat([piece, filler])
         steps.append(piece)
     if length > len(sizes):
-        filler = torch.full((batch, *rest), padding_value, dtype=sequence.data.dtype, device=sequence.data.device)
+        filler = torch.full(
+            (batch, *rest), padding_value, dtype=sequence.data.dtype, device=sequence.data.device
+        )
         steps += [filler] * (length - len(sizes))
     padded = torch.stack(steps)
-    lengths = torch.tensor([sum(size > i for size in sizes) for i in range(batch)], dtype=torch.int64)
+    lengths = torch.tensor(
+        [sum(size > i for size in sizes) for i in range(batch)], dtype=torch.int64
+    )
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices]
@@ -153,24 +165,33 @@ def pad_sequence(
 ) -> Tensor:
     """Stack sequences [L_i, *] as [L, N, *] (or [N, L, *]), filling the shorter ones."""
     if padding_side not in ("left", "right"):
-        raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+        raise RuntimeError(
+            f"Expected padding_side to be one of left or right, but got {padding_side}."
+        )
     listed = list(sequences)
     longest = max(s.shape[0] for s in listed)
     padded = []
     for s in listed:
         missing = longest - s.shape[0]
         if missing:
-            filler = torch.full((missing, *s.shape[1:]), padding_value, dtype=s.dtype, device=s.device)
+            filler = torch.full(
+                (missing, *s.shape[1:]), padding_value, dtype=s.dtype, device=s.device
+            )
             s = torch.cat([filler, s] if padding_side == "left" else [s, filler])
         padded.append(s)
     return torch.stack(padded, dim=0 if batch_first else 1)
 
 
-def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
+def unpad_sequence(
+    padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False
+) -> list[Tensor]:
     """Cut padded sequences back to their lengths."""
     if not batch_first:
         padded_sequences = padded_sequences.transpose(0, 1)
-    return [sequence[:length] for sequence, length in zip(padded_sequences, lengths.tolist(), strict=True)]
+    return [
+        sequence[:length]
+        for sequence, length in zip(padded_sequences, lengths.tolist(), strict=True)
+    ]
 
 
 def pack_sequence(sequences: list[Tensor], enforce_sorted: bool = True) -> PackedSequence:

@@ -12,7 +12,9 @@ import graphtorch as torch
 
 from ...frontend.tensor import Tensor
 
-_MESSAGE = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+_MESSAGE = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
 
 
 def _rebuilt_mapping(value: Mapping, fields: dict) -> Any:
@@ -66,14 +68,18 @@ def collate(batch: Sequence[Any], *, collate_fn_map: dict[Any, Callable] | None 
         if function is not None:
             return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
-        fields = {key: collate([d[key] for d in batch], collate_fn_map=collate_fn_map) for key in first}
+        fields = {
+            key: collate([d[key] for d in batch], collate_fn_map=collate_fn_map) for key in first
+        }
         return _rebuilt_mapping(first, fields)
     if isinstance(first, Sequence):
         named = isinstance(first, tuple) and hasattr(first, "_fields")
         if not named and any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
         columns = zip(*batch, strict=False)
-        return _rebuilt_sequence(first, [collate(column, collate_fn_map=collate_fn_map) for column in columns])
+        return _rebuilt_sequence(
+            first, [collate(column, collate_fn_map=collate_fn_map) for column in columns]
+        )
     raise TypeError(_MESSAGE.format(type(first)))
 
 

@@ -83,7 +83,11 @@ class DataLoader:
             raise ValueError("persistent_workers option needs num_workers > 0")
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams:
-            for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
+            for name, value in (
+                ("shuffle", shuffle),
+                ("sampler", sampler),
+                ("batch_sampler", batch_sampler),
+            ):
                 if value not in (None, False):
                     raise ValueError(
                         f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
@@ -104,7 +108,11 @@ class DataLoader:
             if self._streams:
                 sampler = _Forever()
             else:
-                sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+                sampler = (
+                    RandomSampler(dataset, generator=generator)
+                    if shuffle
+                    else SequentialSampler(dataset)
+                )
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
@@ -130,9 +138,18 @@ class DataLoader:
         self._initialized = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+        fixed = (
+            "batch_size",
+            "batch_sampler",
+            "sampler",
+            "drop_last",
+            "dataset",
+            "persistent_workers",
+        )
         if name in fixed and self.__dict__.get("_initialized"):
-            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized"
+            )
         super().__setattr__(name, value)
 
     @property
@@ -164,14 +181,23 @@ class DataLoader:
         return _Ahead(self, self._workers, indices)
 
     def _make_fetcher(self) -> Callable[[Any], Callable[[Any], Any]]:
-        return _FetcherMaker(self._streams, self.batch_sampler is not None, self.collate_fn, self.drop_last)
+        return _FetcherMaker(
+            self._streams, self.batch_sampler is not None, self.collate_fn, self.drop_last
+        )
 
 
 class _FetcherMaker:
     """Makes the function from indices to a batch; travels to worker processes."""
 
-    def __init__(self, streams: bool, batched: bool, collate_fn: Callable[[Any], Any], drop_last: bool):
-        self.streams, self.batched, self.collate_fn, self.drop_last = streams, batched, collate_fn, drop_last
+    def __init__(
+        self, streams: bool, batched: bool, collate_fn: Callable[[Any], Any], drop_last: bool
+    ):
+        self.streams, self.batched, self.collate_fn, self.drop_last = (
+            streams,
+            batched,
+            collate_fn,
+            drop_last,
+        )
 
     def __call__(self, dataset: Any) -> Callable[[Any], Any]:
         if self.streams:
@@ -209,9 +235,14 @@ def _rows(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:
     chosen = None
     if type(dataset) is Subset:
         chosen, dataset = np.asarray(dataset.indices, np.int64), dataset.dataset
-    if type(dataset) is not TensorDataset or type(dataset).__getitem__ is not TensorDataset.__getitem__:
+    if (
+        type(dataset) is not TensorDataset
+        or type(dataset).__getitem__ is not TensorDataset.__getitem__
+    ):
         return None
-    if any(t.requires_grad or t._device is not None or type(t) is not Tensor for t in dataset.tensors):
+    if any(
+        t.requires_grad or t._device is not None or type(t) is not Tensor for t in dataset.tensors
+    ):
         return None
 
     def fetch(indices: list[int]) -> list[Tensor]:

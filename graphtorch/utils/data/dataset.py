@@ -159,7 +159,8 @@ def random_split(
         for i, count in enumerate(counts):
             if count == 0:
                 warnings.warn(
-                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.",
+                    stacklevel=2,
                 )
         lengths = counts
     if sum(lengths) != size:

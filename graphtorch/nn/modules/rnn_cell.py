@@ -1,0 +1,140 @@
+"""Single steps of recurrent layers; the formulas stand in `rnn.py`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import graphtorch as torch
+
+from ...frontend.tensor import Tensor
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from .rnn import GATES, step
+
+
+class RNNCellBase(Module):
+    """One step of one recurrent layer."""
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        bias: bool,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        self._mode = mode
+        gates = GATES[mode] * hidden_size
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        self.weight_ih = parameter(gates, input_size)
+        self.weight_hh = parameter(gates, hidden_size)
+        self.register_parameter("bias_ih", parameter(gates) if bias else None)
+        self.register_parameter("bias_hh", parameter(gates) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Uniform in ±1/sqrt(hidden_size)."""
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        nonlinearity = self.__dict__.get("nonlinearity", "tanh")
+        if nonlinearity != "tanh":
+            parts.append(f"nonlinearity={nonlinearity}")
+        return ", ".join(parts)
+
+    def _cell(self, input: Tensor, h: Tensor | None, c: Tensor | None) -> tuple[Tensor, Any]:
+        if input.dim() not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
+            )
+        shape = (*input.shape[:-1], self.hidden_size)
+        if h is None:
+            h = torch.zeros(shape, dtype=input.dtype, device=input.device)
+            c = (
+                torch.zeros(shape, dtype=input.dtype, device=input.device)
+                if self._mode == "LSTM"
+                else None
+            )
+        return step(
+            self._mode,
+            F.linear(input, self.weight_ih, self.bias_ih),
+            h,
+            self.weight_hh,
+            self.bias_hh,
+            c,
+        )
+
+
+class RNNCell(RNNCellBase):
+    """One step of `RNN`."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
+        super().__init__(
+            f"RNN_{nonlinearity.upper()}", input_size, hidden_size, bias, device, dtype
+        )
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._cell(input, hx, None)[0]
+
+
+class GRUCell(RNNCellBase):
+    """One step of `GRU`."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__("GRU", input_size, hidden_size, bias, device, dtype)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._cell(input, hx, None)[0]
+
+
+class LSTMCell(RNNCellBase):
+    """One step of `LSTM`; the state is (h, c)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__("LSTM", input_size, hidden_size, bias, device, dtype)
+
+    def forward(
+        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return self._cell(input, *((None, None) if hx is None else hx))
