@@ -128,7 +128,7 @@ CharTensor = _TYPES["CharTensor"]
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
     "amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures hub ir jit"
-    " library linalg multiprocessing nn onnx ops optim overrides profiler quantization return_types serialization"
+    " library linalg multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " sparse special testing types utils version".split()
 )
 # names that live in a room that loads when first asked for

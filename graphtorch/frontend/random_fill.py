@@ -118,27 +118,31 @@ def log_normal_(
 
 
 def random_(
-    self: Tensor,
-    from_: int | None = None,
-    to: int | None = None,
-    *,
-    generator: Generator | None = None,
-    **old: Any,
+    self: Tensor, *args: Any, generator: Generator | None = None, to: Any = None, **options: Any
 ) -> Tensor:
     """Fill with integers: `random_()` over the dtype's range, `random_(to)`, `random_(from, to)`.
 
     `random_(from, None)` goes up to the dtype's largest number.
     """
-    explicit = "from" in old or (from_ is not None and to is not None)
-    from_ = old.pop("from", from_)
-    if from_ is None and to is None:
+    if not args and to is None and "from" not in options:
         return _fill(self, "full_range", generator)
-    if to is None and not explicit:
-        from_, to = 0, from_
-    elif to is None:
-        to = int(np.iinfo(self._array.dtype).max) + 1 if self.dtype.kind in "iu" else 1 << 24
-    low, high = _range(int(from_ or 0), int(to), self.dtype)  # type: ignore[arg-type]
-    return _fill(self, "randint", generator, low=low, high=high)
+    if len(args) == 1 and to is None and "from" not in options:
+        low, high = 0, args[0]
+    else:
+        given = list(args)
+        low = options.pop("from") if "from" in options else given.pop(0) if given else 0
+        high = given.pop(0) if given else to
+    if high is None:
+        whole = self.dtype.kind in "iu"
+        high = int(np.iinfo(self._array.dtype).max) + 1 if whole else 1 << 24
+        if self.dtype.name == "int64" and low == -(1 << 63):
+            return _fill(self, "randint", generator, low=low, high=1 << 63)
+    return _fill(
+        self,
+        "randint",
+        generator,
+        **dict(zip(("low", "high"), _range(int(low), int(high), self.dtype))),
+    )
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
