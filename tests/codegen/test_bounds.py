@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from guarded import run_guarded
-from random_graphs import RandomGraph
 
 from graphtorch.codegen.executable import compile_graph
 from graphtorch.ir import ops
 from graphtorch.ir.builder import GraphBuilder
 from graphtorch.ir.types import bfloat16, bool_, float32, float64, int64
+from tests.codegen.guarded import run_guarded
+from tests.codegen.random_graphs import RandomGraph
 
 
 def arrays_for(graph, high=3):

@@ -10,7 +10,6 @@ import weakref
 
 import numpy as np
 import pytest
-from text_kernels import ADD, ADD_ONE, CHECKED, CHUNK, MUL, NEG, REVERSE, TWICE, TextKernel
 
 from graphtorch import config
 from graphtorch.codegen import executable, runtime
@@ -21,6 +20,17 @@ from graphtorch.ir import ops
 from graphtorch.ir.builder import GraphBuilder
 from graphtorch.ir.graph import NOWHERE, Source
 from graphtorch.ir.types import bfloat16, float32, int64
+from tests.codegen.text_kernels import (
+    ADD,
+    ADD_ONE,
+    CHECKED,
+    CHUNK,
+    MUL,
+    NEG,
+    REVERSE,
+    TWICE,
+    TextKernel,
+)
 
 
 class Writer:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from text_kernels import ADD, CHECKED, NEG, REVERSE
 
 from graphtorch.codegen.memory import assign, plan
 from graphtorch.codegen.program import ALIGNMENT, Array, Failure, ProgramBuilder
 from graphtorch.ir import ops
 from graphtorch.ir.types import float32
+from tests.codegen.text_kernels import ADD, CHECKED, NEG, REVERSE
 
 SIZE = 64
 T = float32[SIZE]

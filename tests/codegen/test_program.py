@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from text_kernels import ADD, NEG
 
 from graphtorch.codegen.program import (
     Array,
@@ -18,6 +17,7 @@ from graphtorch.codegen.program import (
 from graphtorch.errors import VerificationError
 from graphtorch.ir import ops
 from graphtorch.ir.types import float32, float64
+from tests.codegen.text_kernels import ADD, NEG
 
 
 def build():

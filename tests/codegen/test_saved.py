@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from text_kernels import ADD, CHECKED
 
 from graphtorch import config
 from graphtorch.codegen import executable
@@ -19,6 +18,7 @@ from graphtorch.ir import ops
 from graphtorch.ir.builder import GraphBuilder
 from graphtorch.ir.graph import Source
 from graphtorch.ir.types import bfloat16, bool_, float32, int64
+from tests.codegen.text_kernels import ADD, CHECKED
 
 
 def a_graph(factor=2.0, line=3):
