@@ -30,7 +30,16 @@ class Eager:
             if op.decompose is None:
                 raise NotImplementedError(f"{op.name} has no eager kernel")
             return op.decompose(*inputs, **attrs)
-        result = kernel(*[x._array if isinstance(x, Tensor) else x for x in inputs], **attrs)
+        arrays = []
+        tracked = False
+        for x in inputs:
+            if isinstance(x, Tensor):
+                arrays.append(x._array)
+                if x._requires_grad or x._node is not None or x._view is not None:
+                    tracked = True
+            else:
+                arrays.append(x)
+        result = kernel(*arrays, **attrs)
         if result.__class__ is tuple:
             output: Any = tuple([_wrap(y) for y in result])
         else:
@@ -43,7 +52,7 @@ class Eager:
                     output._storage_ = storage
                     output._view = (parent, op, attrs)
                     output._view_epoch = storage.epoch
-        if grad_state.enabled and op.vjp is not None:
+        if tracked and grad_state.enabled and op.vjp is not None:
             needs = tuple([isinstance(x, Tensor) and (x._requires_grad or x._history() is not None) for x in inputs])
             if True in needs:
                 needs = differentiable(op, needs)

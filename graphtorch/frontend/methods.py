@@ -58,12 +58,19 @@ def _foreign(other: Any) -> Tensor | None:
     return creation.as_tensor(other) if isinstance(other, np.ndarray) else None
 
 
+_PLAIN = frozenset((float, int))
+
+
 def _fast(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
-    """`_operator` with the common case (two tensors of one dtype and shape) decided first."""
+    """`_operator` with the common cases decided first: a number beside floats, two equal types."""
     bind = dispatch.bind
     slow = _operator(function)
 
     def operate(self: Tensor, other: Any) -> Any:
+        if other.__class__ in _PLAIN:
+            if self._array.dtype.kind == "f":
+                return bind(op, (self, float(other)), {})
+            return function(self, other)
         try:
             x, y = self._array, other._array
         except AttributeError:
@@ -71,6 +78,19 @@ def _fast(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
         if x.dtype is y.dtype and x.shape == y.shape:
             return bind(op, (self, other), {})
         return function(self, other)
+
+    return operate
+
+
+def _fast_swapped(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
+    """The same for `2 * x`."""
+    bind = dispatch.bind
+    slow = _operator(function, True)
+
+    def operate(self: Tensor, other: Any) -> Any:
+        if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
+            return bind(op, (float(other), self), {})
+        return slow(self, other)
 
     return operate
 
@@ -96,6 +116,8 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
 
 
 def _fast_sub(self: Tensor, other: Any) -> Any:
+    if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
+        return dispatch.bind(ops.sub, (self, float(other)), {})
     try:
         x, y = self._array, other._array
     except AttributeError:
@@ -109,6 +131,8 @@ _slow_sub = _operator(_p.sub)
 
 
 def _fast_div(self: Tensor, other: Any) -> Any:
+    if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
+        return dispatch.bind(ops.div, (self, float(other)), {})
     try:
         x, y = self._array, other._array
     except AttributeError:
@@ -121,13 +145,13 @@ def _fast_div(self: Tensor, other: Any) -> Any:
 _slow_div = _operator(_p.div)
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "__add__": _fast(ops.add, _p.add), "__radd__": _operator(_p.add, True),
-    "__sub__": _fast_sub, "__rsub__": _operator(_p.sub, True),
-    "__mul__": _fast(ops.mul, _p.mul), "__rmul__": _operator(_p.mul, True),
-    "__truediv__": _fast_div, "__rtruediv__": _operator(_p.div, True),
+    "__add__": _fast(ops.add, _p.add), "__radd__": _fast_swapped(ops.add, _p.add),
+    "__sub__": _fast_sub, "__rsub__": _fast_swapped(ops.sub, _p.sub),
+    "__mul__": _fast(ops.mul, _p.mul), "__rmul__": _fast_swapped(ops.mul, _p.mul),
+    "__truediv__": _fast_div, "__rtruediv__": _fast_swapped(ops.div, _p.div),
     "__floordiv__": _operator(_p.floor_divide), "__rfloordiv__": _operator(_p.floor_divide, True),
     "__mod__": _operator(_p.remainder), "__rmod__": _operator(_p.remainder, True),
-    "__pow__": _operator(_p.pow), "__rpow__": _operator(_p.pow, True),
+    "__pow__": _fast(ops.pow, _p.pow), "__rpow__": _operator(_p.pow, True),
     "__matmul__": _matmul_operator, "__rmatmul__": lambda self, other: NotImplemented,
     "__and__": _operator(_p.bitwise_and), "__rand__": _operator(_p.bitwise_and, True),
     "__or__": _operator(_p.bitwise_or), "__ror__": _operator(_p.bitwise_or, True),

@@ -1,7 +1,7 @@
 """Comparisons, logic, `where` and masks against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
-from side_by_side import agree
+from tests.parity.side_by_side import agree
 
 PROGRAMS = """
 x == y

@@ -1,7 +1,7 @@
 """Error classes and first words against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
-from side_by_side import agree_on_words
+from tests.parity.side_by_side import agree_on_words
 
 PROGRAMS = """
 torch.ones(3) + torch.ones(4)

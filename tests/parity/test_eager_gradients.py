@@ -1,7 +1,7 @@
 """`.grad` after backward, also through views and in-place writes, against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
-from side_by_side import agree
+from tests.parity.side_by_side import agree
 
 PROGRAMS = """
 (g * g).sum().backward(); g.grad

@@ -1,7 +1,7 @@
 """gather, scatter, index_* and nonzero against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
-from side_by_side import agree
+from tests.parity.side_by_side import agree
 
 PROGRAMS = """
 torch.gather(x, 1, torch.tensor([[0, 1], [2, 3], [1, 1]]))
