@@ -241,13 +241,14 @@ def _from_cache(graph: Graph, key: str) -> Executable | None:
 def _lowered(graph: Graph, seconds: dict[str, float]) -> tuple[Stages, Program]:
     """Run the passes and lower; notes the seconds of each."""
     from ..ir.passes import pipeline
-    from .lower import CLAIMED, lower
+    from .lower import lower
+    from .lower_special import claimed
 
     stages: Stages = [("trace", graph)]
     hooks = [pipeline.keeping(stages), pipeline.timing(seconds)]
     if config.flags.debug >= 5:
         hooks.insert(0, pipeline.verifying)
-    optimised = pipeline.run_passes(graph, pipeline.pipeline(CLAIMED), hooks)
+    optimised = pipeline.run_passes(graph, pipeline.pipeline(claimed), hooks)
     began = time.perf_counter()
     program = lower(optimised)
     seconds["lower"] = time.perf_counter() - began

@@ -12,12 +12,13 @@ kernel of its own.  Structurally equal kernels are made once (`kernel.key`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError
+from ..errors import CompileError, UnsupportedError
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
 from ..ir.op import OPS
@@ -30,16 +31,17 @@ from ..ir.passes.fuse_cores import (
     may_divide_by_zero,
     writes_one,
 )
-from ..ir.passes.fuse_index import VIEWS, Access, identity, relation, through
+from ..ir.passes.fuse_index import VIEWS, Access, identity, inverse, relation, through
 from ..ir.types import TensorType
+from .lower_attention import LOWERINGS as WHOLE
+from .lower_attention import claimed
+from .lower_contraction import lower_contraction
 from .lower_draft import Partial, Piece
 from .lower_loops import lower_loops
 from .program import Array, KernelSource, Program, ProgramBuilder
 
 LOOPS = READS | REDUCTIONS | CREATIONS | VIEWS
-CLAIMED: frozenset[str] = (
-    frozenset()
-)  # composites with kernels of their own; the rest is taken apart
+CLAIMED = claimed  # says which composites have kernels of their own; the rest is taken apart
 
 
 def lower(graph: Graph) -> Program:
@@ -57,6 +59,8 @@ class Lowering:
         self.views: dict[Node, tuple[Node, Access]] = {}  # views of dense values
         self.parts: dict[Node, dict[int, Node]] = {}  # picks of nodes with several results
         self.kernels: dict[str, KernelSource] = {}
+        self.bodies: dict[Any, tuple[Graph, list[Piece]]] = {}
+        self.copied: dict[Node, tuple[Node, Access]] = {}
         self.returned: set[int] = set()  # buffers whose type is an output's
 
     def run(self) -> Program:
@@ -66,11 +70,17 @@ class Lowering:
         for node in graph.nodes:
             if node.op.name == "pick":
                 self.parts.setdefault(node.operands[0], {})[node.attrs["index"]] = node
+        self._find_copies()
         for node in graph.nodes:
-            self.node(node)
+            if node not in self.buffers:  # unless another step wrote it on the way
+                self.node(node)
         outputs = [self.output(n) for n in graph.outputs]
         updates = [(self.buffers[x], self.dense(v)) for x, v in graph.updates]
         return builder.finish(outputs, updates)
+
+    def plan(self, description: Contraction | Convolution) -> Plan:
+        """The launches of a contraction; `cuda.lower` plans its own."""
+        return plan(description, target())
 
     # values --------------------------------------------------------------------------------------
 
@@ -78,6 +88,42 @@ class Lowering:
         """The buffer a step writes the node's value to."""
         self.buffers[node] = self.builder.value(node.name, tensor(node))
         return self.buffers[node]
+
+    def own(self, node: Node | None, type: TensorType) -> int:
+        """The buffer a step writes a result to; one nobody reads gets one too."""
+        return self.builder.value("unread", type) if node is None else self.value(node)
+
+    def place(self, node: Node | None, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The strides at which a result of `shape` is wanted in another value's buffer, if it is."""
+        copy = None if node is None else self.copied.get(node)
+        return None if copy is None else inverse(copy[1], shape)
+
+    def placed(self, node: Node | None, type: TensorType) -> int:
+        """The buffer a result goes to: its own, or with `place` the one it would be copied to."""
+        copy = None if node is None else self.copied.get(node)
+        if copy is None or self.place(node, type.shape) is None:
+            return self.own(node, type)
+        return self.value(copy[0])
+
+    def _find_copies(self) -> None:
+        """Values that are only read to be copied in another order: they can be written in it."""
+        results = set(self.graph.results)
+        for node in self.graph.nodes:
+            if isinstance(node.type, tuple) or node in results or len(self.graph.users[node]) != 1:
+                continue
+            (user,) = self.graph.users[node]
+            ends = user.attrs["body"].outputs if user.op.name == "fusion" else (user,)
+            if user.op.name == "fusion":
+                only_views = all(n.op.name in VIEWS for n in user.attrs["body"].nodes)
+                if not only_views or len(ends) != 1 or len(user.inputs) != 1:
+                    continue
+            elif user.op.name not in VIEWS or user not in results:
+                continue
+            access: Access | None = identity(node.shape)
+            for view in _chain(ends[0]):
+                access = None if access is None else through(view, access)
+            if access is not None:
+                self.copied[node] = (user, access)
 
     def dense(self, node: Node) -> int:
         """The buffer that holds the node's elements in a row; made now if it is a view."""
@@ -152,11 +198,12 @@ class Lowering:
         if reason is not None:
             self.host(node, reason)
         elif name in CONTRACTIONS:
-            from .lower_contraction import lower_contraction
-
             lower_contraction(self, _alone(node), node.operands, [node])
-        elif name in _special():
-            _special()[name](self, node)
+        elif name in WHOLE:
+            try:
+                WHOLE[name](self, node)
+            except UnsupportedError as error:
+                self.host(node, str(error).splitlines()[0])
         else:
             self.loops(node, _alone(node))
 
@@ -177,7 +224,7 @@ class Lowering:
             return None
         if node.op.name in ONE_HOT and writes_one(node):
             return None
-        if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in _special():
+        if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in WHOLE:
             return None
         return f"no kernel computes {node.op.name}"
 
@@ -210,12 +257,10 @@ class Lowering:
         body: Graph = node.attrs["body"]
         results = self.results(node)
         if any(n.op.name in CONTRACTIONS for n in body.nodes):
-            from .lower_contraction import lower_contraction
-
             lower_contraction(self, body, node.operands, results)
             return
         try:
-            pieces = lower_loops(body)
+            pieces = self.pieces(body)
         except CompileError:
             self.apart(body, node.operands, results)
             return
@@ -224,7 +269,23 @@ class Lowering:
     def loops(self, node: Node, body: Graph) -> None:
         """A node on its own, as loop kernels."""
         operands = tuple(dict.fromkeys(node.operands))
-        self.launch(body, lower_loops(body), operands, [node])
+        self.launch(body, self.pieces(body), operands, [node])
+
+    def pieces(self, body: Graph) -> list[Piece]:
+        """The launches of a body; equal bodies (the layers of a network) are lowered once."""
+        key = _body_key(body)
+        found = self.bodies.get(key)
+        if found is None:
+            pieces = lower_loops(body)
+            self.bodies[key] = (body, pieces)
+            return pieces
+        first, pieces = found
+        twin: dict[Any, Any] = dict(zip((*first.inputs, *first.nodes), (*body.inputs, *body.nodes)))
+        partials = {
+            o: Partial(o.name, o.type) for p in pieces for o in p.operands if isinstance(o, Partial)
+        }
+        twin.update(partials)
+        return [replace(p, operands=tuple(twin[o] for o in p.operands)) for p in pieces]
 
     def apart(self, body: Graph, operands: Sequence[Node], results: Sequence[Node | None]) -> None:
         """A body no single template fits, node by node."""
@@ -248,10 +309,7 @@ class Lowering:
         for inner, outer in zip(body.inputs, operands, strict=True):
             bound[inner] = self.dense(outer)
         for inner, result in zip(body.outputs, results, strict=True):
-            if result is None:  # nobody reads it, but the kernel writes it
-                bound[inner] = self.builder.value(inner.name, tensor(inner))
-            else:
-                bound[inner] = self.value(result)
+            bound[inner] = self.own(result, tensor(inner))
         nodes = tuple(n for n in body.nodes if n.op.name not in VIEWS) or tuple(body.nodes)
         for piece in pieces:
             for operand in piece.operands:
@@ -284,6 +342,17 @@ def tensor(node: Node) -> TensorType:
     return node.type
 
 
+def _chain(node: Node) -> list[Node]:
+    """The views that lead to a node from a value that is none, in order; the node itself last."""
+    chain: list[Node] = []
+    while node.op.name in VIEWS:
+        chain.insert(0, node)
+        node = node.operands[0]
+        if not chain or node.op.name not in VIEWS:
+            break
+    return chain
+
+
 def _alone(node: Node) -> Graph:
     """A body of one node."""
     inputs = {
@@ -296,6 +365,17 @@ def _alone(node: Node) -> Graph:
     return Graph(node.op.name, tuple(inputs.values()), (inner,), (inner,))
 
 
-def _special() -> dict[str, Callable[[Lowering, Node], None]]:
-    """Ops with a lowering of their own."""
-    return {}
+def _body_key(body: Graph) -> Any:
+    """Equal for bodies that differ in names only."""
+    number = {n: i for i, n in enumerate((*body.inputs, *body.nodes))}
+    lines = tuple(
+        (
+            n.op.name,
+            tuple(number[x] if isinstance(x, Node) else repr(x) for x in n.inputs),
+            tuple((k, repr(v)) for k, v in n.attrs.items()),
+            n.type,
+        )
+        for n in body.nodes
+    )
+    ends = tuple(number[n] for n in body.outputs)
+    return tuple(n.type for n in body.inputs), lines, ends

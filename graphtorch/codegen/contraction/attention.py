@@ -202,7 +202,7 @@ STORE = [
 
 def _emit_store(module: Module, tile: Tile) -> None:
     """Define `store_row`: sums / total to the result, and the row's logsumexp."""
-    lanes, size, kind = tile.lanes, tile.size, tile.vector
+    lanes, size = tile.lanes, tile.size
     with module.function("store_row", STORE, "noinline") as f:
         total = f.load(tile.element, f.at(f["state"], 1, size), size)
         with f.scalars(Lanes) as s:
@@ -251,7 +251,9 @@ def _emit_items(f: Function, tile: Tile, kernel: AttentionKernel) -> None:
         index = batch_index(f, p, head)
         q, k, v, result = (p.pointer(i, index) for i in range(4))
         q_row, k_row, v_row, result_row = (p.of(i, "row") for i in range(4))
-        logsumexp = f.at(f.load("ptr", f.at(f["buffers"], 4, 8), 8), f.mul(head, p["queries"]), size)
+        logsumexp = f.at(
+            f.load("ptr", f.at(f["buffers"], 4, 8), 8), f.mul(head, p["queries"]), size
+        )
         seen: Value = f.min(p["keys"], q_stop) if kernel.causal else p["keys"]
         f.call(
             f"pack_b_{OUTER}", ("ptr", k), ("i64", size), ("i64", k_row), ("i64", p["width"]), ("i64", seen),

@@ -117,9 +117,7 @@ def _emit_gradients(module: Module, tile: Tile, kernel: AttentionBackwardKernel)
             ds = f.op(f"fsub {kind}", f.load(kind, ds_at, size), delta)
             ds = f.op(f"fmul {kind}", f.op(f"fmul {kind}", ds, p), scale)
             if mask is not None:
-                p, ds = (
-                    f.select_vector(mask, kind, y, "zeroinitializer", lanes) for y in (p, ds)
-                )
+                p, ds = (f.select_vector(mask, kind, y, "zeroinitializer", lanes) for y in (p, ds))
             f.store(kind, p, p_at, size)
             f.store(kind, ds, ds_at, size)
 
@@ -186,7 +184,9 @@ class _Item:
             index = batch_index(f, p, head)
             at = {x: p.pointer(x, index) for x in (G, Q, K, V, RESULT, DQ, DK, DV)}
             logsumexp = f.at(
-                f.load("ptr", f.at(f["buffers"], LOGSUMEXP, 8), 8), f.mul(head, p["queries"]), tile.size
+                f.load("ptr", f.at(f["buffers"], LOGSUMEXP, 8), 8),
+                f.mul(head, p["queries"]),
+                tile.size,
             )
             with f.loop(0, p["queries"]) as i:
                 f.call(
@@ -274,7 +274,9 @@ class _Item:
                 a = f.at(f.at(self.area(weights), start, self.pitch), i, size)
                 b = f.at(self.area(panels), start, self.line)
                 t = f.at(self.area(name), f.mul(i, p[pitch_name]), 1)
-                self.product("turned_row", a, size, rows, length, b, panel, p[width], t, p[pitch_name], 1)
+                self.product(
+                    "turned_row", a, size, rows, length, b, panel, p[width], t, p[pitch_name], 1
+                )
 
     def product(
         self, function: str, a: str, a_step: Value, rows: Value, k: Value, b: str, panel: str,

@@ -66,9 +66,7 @@ class ConvolutionKernel:
     @property
     def key(self) -> str:
         accesses = " ".join(a.key for a in self.accesses)
-        return (
-            f"convolve {self.dtype.short} {self.rows}x{self.vectors} epilogue:{self.epilogue.key} [{accesses}]"
-        )
+        return f"convolve {self.dtype.short} {self.rows}x{self.vectors} epilogue:{self.epilogue.key} [{accesses}]"
 
     def llvm(self, symbol: str, target: Target) -> str:
         """LLVM text of a module that defines `symbol`."""
@@ -118,16 +116,28 @@ def emit_pad(module: Module, tile: Tile, names: Names) -> None:
                         inside = f.both(z_inside, f.op("icmp ult i64", iy, sizes[1]))
                         line = f.get(to)
                         with f.loop(0, qx, tile.lanes) as q:
-                            f.store(tile.vector, "zeroinitializer", f.at(line, q, tile.size), tile.size)
+                            f.store(
+                                tile.vector, "zeroinitializer", f.at(line, q, tile.size), tile.size
+                            )
                         with f.when(inside):
                             row = f.at(image, f.mul(f.add(f.mul(iz, sizes[1]), iy), x_row), 1)
                             source = f.at(row, f.add(first, f.mul(low, strides[2])), tile.size)
                             copy_row(
-                                f, tile, source, strides[2], f.at(line, low, tile.size), f.sub(high, low)
+                                f,
+                                tile,
+                                source,
+                                strides[2],
+                                f.at(line, low, tile.size),
+                                f.sub(high, low),
                             )
                         f.set(to, f.at(line, pitch, 1))
         for v in range(2):
-            f.store(tile.vector, "zeroinitializer", f.at(f.get(to), v * tile.lanes, tile.size), tile.size)
+            f.store(
+                tile.vector,
+                "zeroinitializer",
+                f.at(f.get(to), v * tile.lanes, tile.size),
+                tile.size,
+            )
 
 
 def copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count: Value) -> None:
@@ -135,7 +145,9 @@ def copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count: 
     lanes, size = tile.lanes, tile.size
 
     def move(at: Value) -> None:
-        f.store(tile.vector, f.load(tile.vector, f.at(source, at, size), size), f.at(to, at, size), size)
+        f.store(
+            tile.vector, f.load(tile.vector, f.at(source, at, size), size), f.at(to, at, size), size
+        )
 
     dense = f.both(f.compare("eq", stride, 1), f.compare("sge", count, lanes))
     with f.otherwise(dense) as else_:
@@ -158,7 +170,9 @@ def emit_table(module: Module, tile: Tile, names: Names) -> None:
         with f.loop(0, kernel[0]) as z, f.loop(0, kernel[1]) as y, f.loop(0, kernel[2]) as x:
             phase: Value = 0
             place: Value = 0
-            for tap, s, d, q, count in zip((z, y, x), stride, dilation, copied, phases, strict=True):
+            for tap, s, d, q, count in zip(
+                (z, y, x), stride, dilation, copied, phases, strict=True
+            ):
                 at = f.mul(tap, d)
                 phase = f.add(f.mul(phase, count), f.rem(at, s))
                 place = f.add(f.mul(place, q), f.div(at, s))
@@ -200,8 +214,12 @@ def _emit_place(module: Module, tile: Tile) -> None:
                     here = f.at(source, r, tile.columns * tile.size)
                     there = f.at(to, f.mul(r, f["dense_step"]), 1)
                     for v in range(tile.vectors):
-                        value = f.load(tile.vector, f.at(here, v * tile.lanes, tile.size), tile.size)
-                        f.store(tile.vector, value, f.at(there, v * tile.lanes, tile.size), tile.size)
+                        value = f.load(
+                            tile.vector, f.at(here, v * tile.lanes, tile.size), tile.size
+                        )
+                        f.store(
+                            tile.vector, value, f.at(there, v * tile.lanes, tile.size), tile.size
+                        )
             f.set(lane, f.add(at, f.sub(f["qx"], column)))
             f.set(x, 0)
             f.set(y, f.add(f.get(y), 1))
@@ -247,7 +265,9 @@ def _emit_items(f: Function, tile: Tile, kernel: ConvolutionKernel) -> None:
             starts.insert(0, f.mul(f.rem(rest, count), p["b" + axis]))
             rest = f.div(rest, count)
         index = [f.div(rest, p["groups"]), f.rem(rest, p["groups"])]
-        counts = [f.min(p["b" + a], f.sub(p["o" + a], s)) for a, s in zip(AXES, starts, strict=True)]
+        counts = [
+            f.min(p["b" + a], f.sub(p["o" + a], s)) for a, s in zip(AXES, starts, strict=True)
+        ]
         weights = f.at(p.pointer(0, index), f.mul(m0, w_row), 1)
         with f.when(f.compare("ne", f.get(in_scratch), box)):
             f.set(in_scratch, box)
@@ -291,7 +311,19 @@ def _emit_items(f: Function, tile: Tile, kernel: ConvolutionKernel) -> None:
                                 ("i64", qx), ("i64", counts[2]), ("ptr", dense_z), ("i64", dense_step),
                             )  # fmt: skip
                 with f.when(last):
-                    _finish(f, tile, p, bases, len(kernel.accesses), dense, row_count, f.add(m0, i), index, starts, counts)
+                    _finish(
+                        f,
+                        tile,
+                        p,
+                        bases,
+                        len(kernel.accesses),
+                        dense,
+                        row_count,
+                        f.add(m0, i),
+                        index,
+                        starts,
+                        counts,
+                    )
 
 
 def _finish(

@@ -13,7 +13,8 @@ from typing import Literal
 
 from ...ir.types import DType
 from ..kernel import compute_dtype
-from ..llvm.printer_memory import Memory, stored
+from ..llvm.printer_index import stored
+from ..llvm.printer_memory import Memory
 from ..llvm.vector import Vec, llvm_type, suffix
 from .describe import Epilogue
 from .emit import Function, Module

@@ -158,8 +158,8 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
             ]
             a_item = f.at(p.pointer(0, index), f.mul(m0, a_row), 1)
             b_item = f.at(p.pointer(1, index), f.mul(n0, b_column), 1)
-            for i in range(len(kernel.accesses)):
-                f.store("ptr", p.pointer(2 + i, index), f.at(bases, i, 8), 8)
+            for x in range(len(kernel.accesses)):
+                f.store("ptr", p.pointer(2 + x, index), f.at(bases, x, 8), 8)
 
             with f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
                 k_count = f.min(p["kb"], f.sub(p["k"], k0))

@@ -14,7 +14,7 @@ may be anything.  bf16 and f16 sources are widened to the tile's dtype.
 from __future__ import annotations
 
 from ...errors import UnsupportedError
-from ...ir.types import DType, bfloat16, float16, float32, float64
+from ...ir.types import DType, bfloat16, float16, float32
 from .emit import Function, Module, Value, vector
 from .micro import Tile
 

@@ -20,9 +20,7 @@ from .plan_convolution import plan_convolution
 from .plan_matmul import plan_contraction
 from .pooling import plan_max_pool, plan_max_pool_backward
 
-Description = (
-    Contraction | Convolution | Attention | AttentionBackward | MaxPool | MaxPoolBackward
-)
+Description = Contraction | Convolution | Attention | AttentionBackward | MaxPool | MaxPoolBackward
 
 
 def plan(thing: Description, target: Target) -> Plan:

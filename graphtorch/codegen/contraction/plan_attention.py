@@ -102,7 +102,9 @@ def check(c: Attention, more: Mapping[str, Layout] | None = None) -> None:
     if not c.scale > 0:
         raise UnsupportedError(f"attention kernels want a positive scale, not {c.scale}")
     if c.keys == 0 or c.width == 0:
-        raise UnsupportedError("attention kernels want at least one key and a width of at least one")
+        raise UnsupportedError(
+            "attention kernels want at least one key and a width of at least one"
+        )
     for name, x in layouts.items():
         if x.strides[-1] != 1:
             raise UnsupportedError(f"attention kernels want the columns of {name} contiguous")
@@ -125,9 +127,7 @@ def three_indices(
     if len(sizes) > 3:
         raise UnsupportedError("attention with more than three batch indices that cannot be merged")
     missing = 3 - len(sizes)
-    found = [
-        (x.offset, *[0] * missing, *s) for x, s in zip(layouts, strides, strict=True)
-    ]
+    found = [(x.offset, *[0] * missing, *s) for x, s in zip(layouts, strides, strict=True)]
     return (*[1] * missing, *sizes), found
 
 

@@ -144,10 +144,12 @@ def choose_box(d: Direct, target: Target, size: int) -> tuple[Triple, Triple]:
     return (counts[0], counts[1], counts[2]), box(length)
 
 
-def plan_direct(d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Target, dtype: object) -> Step:
+def plan_direct(
+    d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Target, dtype: object
+) -> Step:
     """The launch of a direct convolution; slots: weights, image, operands, results."""
     assert dtype is float32 or dtype is float64
-    base = register_tile(target, dtype)  # type: ignore[arg-type]
+    base = register_tile(target, dtype)
     tile = choose_tile(d, target, base)
     size = tile.size
     counts, box = choose_box(d, target, size)
@@ -194,7 +196,7 @@ def plan_direct(d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Tar
         _access(layout, i >= len(d.operands), d)
         for i, layout in enumerate((*d.operands, *d.results))
     )
-    kernel = ConvolutionKernel(dtype, tile.rows, tile.vectors, epilogue, accesses, scratch)  # type: ignore[arg-type]
+    kernel = ConvolutionKernel(dtype, tile.rows, tile.vectors, epilogue, accesses, scratch)
     items = boxes * m_blocks
     work = max(flops // 50, 1)
     writes = tuple(range(2 + len(d.operands), 2 + len(accesses)))
@@ -204,7 +206,9 @@ def plan_direct(d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Tar
 
 def _access(layout: Layout, result: bool, d: Direct) -> Access:
     positions = math.prod(d.outputs)
-    return access(replace(layout, strides=layout.strides[1:2] + layout.strides[-1:]), result, positions)
+    return access(
+        replace(layout, strides=layout.strides[1:2] + layout.strides[-1:]), result, positions
+    )
 
 
 def _runs(d: Direct, box: Triple) -> bool:
@@ -245,10 +249,14 @@ def _plan_product(c: Convolution, target: Target) -> Plan:
     def flat(layout: Layout) -> Layout:
         strides = layout.strides[5 - len(spatial) :]
         if any(a != b * n for a, b, n in zip(strides, strides[1:], spatial[1:], strict=False)):
-            raise UnsupportedError(f"the positions of {layout} are not evenly spaced; make it contiguous")
+            raise UnsupportedError(
+                f"the positions of {layout} are not evenly spaced; make it contiguous"
+            )
         return replace(layout, strides=(*layout.strides[:2], strides[-1]))
 
-    epilogue = replace(c.epilogue, operands=tuple(map(flat, operands)), results=tuple(map(flat, results)))
+    epilogue = replace(
+        c.epilogue, operands=tuple(map(flat, operands)), results=tuple(map(flat, results))
+    )
     forward = c.kind == "forward"
     m, k = (outputs, channels) if forward else (channels, outputs)
     a = Layout((0, channels, 1) if forward else (0, 1, channels), 0, c.dtype)
@@ -347,7 +355,15 @@ def _plan_input_grad(c: Convolution, target: Target) -> Plan:
             params = tuple((turn | in_bytes)[name] for name in TURN_PARAMS)
             moved_elements = c.groups * channels * d.k
             steps.append(
-                Step(TurnKernel(c.dtype), (1, count), (1,), params, c.groups * channels, 1, moved_elements)
+                Step(
+                    TurnKernel(c.dtype),
+                    (1, count),
+                    (1,),
+                    params,
+                    c.groups * channels,
+                    1,
+                    moved_elements,
+                )
             )
         slots = (count, 0, *range(2, count))
         steps.append(plan_direct(d, c.epilogue, slots, target, c.dtype))

@@ -6,14 +6,13 @@ normal form    results contiguous along n (else the transposed product is planne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import UnsupportedError
-from ...ir.types import DType, TensorType, contiguous_strides, float32, float64
+from ...ir.types import DType, float32, float64
 from ..llvm.target import Target
 from ..program import KernelSource
-from .describe import Contraction, Epilogue, Layout, Plan, Step
+from .describe import Contraction, Layout, Plan, Step
 from .epilogue import Access
 from .matmul import DIRECT, PARAMS, MatmulKernel
 from .micro import Tile, register_tile
@@ -107,10 +106,10 @@ def normal_form(c: Contraction) -> Problem:
     layouts = [
         replace(x, strides=(*[0] * missing, *s)) for x, s in zip(layouts, strides, strict=True)
     ]
-    sizes = (*[1] * missing, *batch)
+    b0, b1, b2 = (*[1] * missing, *batch)
     count = len(c.epilogue.operands)
     return Problem(
-        m, n, c.k, sizes, layouts[0], layouts[1], tuple(layouts[2 : 2 + count]),
+        m, n, c.k, (b0, b1, b2), layouts[0], layouts[1], tuple(layouts[2 : 2 + count]),
         tuple(layouts[2 + count :]), swapped,
     )  # fmt: skip
 

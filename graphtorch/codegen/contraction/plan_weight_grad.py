@@ -120,8 +120,13 @@ def _combine(c: Convolution, d: Direct, shares: int, layouts: list[Layout], temp
     operands = len(c.epilogue.operands)
     accesses = tuple(access(x, i >= operands, d.k) for i, x in enumerate(flat))
     rows = d.groups * d.m
-    chunks, block = even_blocks(rows, max(-(-rows * (1 << 16) // max(rows * d.k * shares, 1)), 1), 1)
-    params = [dict(rows=rows, columns=d.k, block=block, share_room=rows * d.k * c.dtype.itemsize)[n] for n in COMBINE_PARAMS]
+    chunks, block = even_blocks(
+        rows, max(-(-rows * (1 << 16) // max(rows * d.k * shares, 1)), 1), 1
+    )
+    params = [
+        dict(rows=rows, columns=d.k, block=block, share_room=rows * d.k * c.dtype.itemsize)[n]
+        for n in COMBINE_PARAMS
+    ]
     params += [0, 0, 0]
     for x in flat:
         params += [v * x.dtype.itemsize for v in (x.offset, *x.strides)]
@@ -137,5 +142,7 @@ def _rows(layout: Layout, shape: tuple[int, ...]) -> Layout:
     strides = layout.strides
     inner = list(zip(strides[1:], strides[2:], shape[2:], strict=False))
     if any(a != b * n for a, b, n in inner):
-        raise UnsupportedError(f"the elements of {layout} are not evenly spaced; make it contiguous")
+        raise UnsupportedError(
+            f"the elements of {layout} are not evenly spaced; make it contiguous"
+        )
     return replace(layout, strides=(strides[0], strides[-1]))

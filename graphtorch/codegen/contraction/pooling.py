@@ -75,7 +75,9 @@ class _MaxPool:
         low = f.min(f.ceil_div(self.padding[2], stride), self.positions[2])
         reach = f.add(f.sub(self.sizes[2], (width - 1) * step + 1), self.padding[2])
         high = f.add(f.div(f.max(reach, 0), stride), 1)
-        high = f.select(f.compare("slt", reach, 0), "i64", low, f.max(f.min(high, self.positions[2]), low))
+        high = f.select(
+            f.compare("slt", reach, 0), "i64", low, f.max(f.min(high, self.positions[2]), low)
+        )
         vectors = f.mul(f.div(f.sub(high, low), tile.lanes), tile.lanes)
         middle = f.add(low, vectors)
         with f.loop(first, stop) as plane:
@@ -101,7 +103,9 @@ class _MaxPool:
         inside = f.ceil_div(f.max(f.sub(self.sizes[axis], start), 0), step)
         return start, first, f.min(inside, self.kernel.kernel[axis])
 
-    def rows(self, z: tuple[Value, Value, Value], y: tuple[Value, Value, Value]) -> tuple[Value, Value]:
+    def rows(
+        self, z: tuple[Value, Value, Value], y: tuple[Value, Value, Value]
+    ) -> tuple[Value, Value]:
         """First plane-flat row of the window, and the number of its rows, z * y."""
         f = self.f
         iz = f.add(z[0], f.mul(z[1], self.kernel.dilation[0]))
@@ -133,7 +137,11 @@ class _MaxPool:
         lane_steps = "<" + ", ".join(f"i32 {i * stride}" for i in range(lanes)) + ">"
 
         def place(column: Value) -> str:
-            base = f.op("trunc i64", column, tail=" to i32") if isinstance(column, str) else str(column)
+            base = (
+                f.op("trunc i64", column, tail=" to i32")
+                if isinstance(column, str)
+                else str(column)
+            )
             return f.op(f"add {integers}", f.splat("i32", base, lanes), lane_steps)
 
         initial = place(f.add(f.mul(first, self.sizes[2]), start))
@@ -143,7 +151,9 @@ class _MaxPool:
             for kx in range(self.kernel.kernel[2]):
                 column = f.add(flat, kx * self.kernel.dilation[2])
                 found = self.spaced(f.at(image, column, tile.size))
-                better = f.op(f"fcmp ugt {tile.vector}", found, best)  # unordered: found or best is NaN
+                better = f.op(
+                    f"fcmp ugt {tile.vector}", found, best
+                )  # unordered: found or best is NaN
                 number = f.op(f"fcmp ord {tile.vector}", found, found)
                 stays = f.op(f"fcmp uno {tile.vector}", best, best)
                 keep = f.op(f"and {bits}", number, stays)
@@ -243,7 +253,9 @@ class MaxPoolBackwardKernel:
                     place = f.at(to, f.load("i64", f.at(indices, i, 8), 8), tile.size)
                     value = f.load(tile.element, f.at(g, i, tile.size), tile.size)
                     before = f.load(tile.element, place, tile.size)
-                    f.store(tile.element, f.op(f"fadd {tile.element}", before, value), place, tile.size)
+                    f.store(
+                        tile.element, f.op(f"fadd {tile.element}", before, value), place, tile.size
+                    )
         return module.text()
 
 

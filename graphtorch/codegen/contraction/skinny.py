@@ -9,7 +9,6 @@ One work item computes all m rows of `nb` columns.  Sums wait in scratch, [m][nb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,13 +79,13 @@ def _emit_items(f: Function, tile: Tile, kernel: SkinnyKernel, epilogue: str, pa
         n0 = f.mul(f.sub(item, f.mul(batch, p["n_blocks"])), p["nb"])
         n_count = f.min(p["nb"], f.sub(p["n"], n0))
         outer = f.div(batch, p["batch2"])
-        index: Sequence[Value] = (
+        index: tuple[Value, ...] = (
             f.div(outer, p["batch1"]), f.rem(outer, p["batch1"]), f.rem(batch, p["batch2"]),
         )  # fmt: skip
         a = p.pointer(0, index)
         b = f.at(p.pointer(1, index), f.mul(n0, p.of(1, "column")), 1)
-        for i in range(len(kernel.accesses)):
-            f.store("ptr", p.pointer(2 + i, index), f.at(bases, i, 8), 8)
+        for x in range(len(kernel.accesses)):
+            f.store("ptr", p.pointer(2 + x, index), f.at(bases, x, 8), 8)
         a_row, a_column = p.of(0, "row"), p.of(0, "column")
         if pack:
             f.call(
@@ -130,7 +129,7 @@ def _emit_stream(module: Module, tile: Tile, kernel: SkinnyKernel) -> None:
                 factors, rows = [], []
                 row = f.at(f["b"], f.mul(k, f["b_step"]), 1)
                 at = f.at(f["a"], f.mul(k, f["a_step"]), 1)
-                for u in range(count):
+                for _ in range(count):
                     factors.append(f.splat(tile.element, a_source.scalar(at), lanes))
                     rows.append(row)
                     row = f.op("getelementptr i8, ptr", row, f"i64 {f['b_step']}")
@@ -163,15 +162,18 @@ def _emit_dot(module: Module, tile: Tile, kernel: SkinnyKernel) -> None:
         last = f.sub(f["n"], 1)
         with f.loop(0, f["n"], COLUMNS) as j:
             rows = [
-                f.at(f["b"], f.mul(f.min(f.add(j, c), last), f["b_step"]), 1) for c in range(COLUMNS)
+                f.at(f["b"], f.mul(f.min(f.add(j, c), last), f["b_step"]), 1)
+                for c in range(COLUMNS)
             ]
             sums = ["zeroinitializer"] * (COLUMNS * copies)
 
             def add(k: Value, sums: list[str], count: int, mask: str | None) -> list[str]:
                 sums = list(sums)
                 for u in range(count):
-                    a = a_source.vector(f.at(f.at(f["a"], k, dense.itemsize), u * lanes, dense.itemsize), mask)
-                    for c, row in enumerate(rows):  # noqa: B023
+                    a = a_source.vector(
+                        f.at(f.at(f["a"], k, dense.itemsize), u * lanes, dense.itemsize), mask
+                    )
+                    for c, row in enumerate(rows):
                         at = f.at(f.at(row, k, b_source.size), u * lanes, b_source.size)
                         value = b_source.vector(at, mask)
                         slot = c * copies + u
@@ -189,14 +191,29 @@ def _emit_dot(module: Module, tile: Tile, kernel: SkinnyKernel) -> None:
             with f.when(f.compare("slt", middle, f["k"])):
                 kept = []
                 for c in range(COLUMNS):
-                    kept += [f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size), "poison"]
+                    kept += [
+                        f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size),
+                        "poison",
+                    ]
                 added = add(middle, kept, 1, rest)
                 for c in range(COLUMNS):
-                    f.store(tile.vector, added[c * copies], f.at(totals, c * lanes, tile.size), tile.size)
+                    f.store(
+                        tile.vector,
+                        added[c * copies],
+                        f.at(totals, c * lanes, tile.size),
+                        tile.size,
+                    )
             for c in range(COLUMNS):
-                total = across(f, tile, f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size))
+                total = across(
+                    f, tile, f.load(tile.vector, f.at(totals, c * lanes, tile.size), tile.size)
+                )
                 # The room behind the last column takes the repeats.
-                f.store(tile.element, total, f.at(f.at(f["sums"], j, tile.size), c, tile.size), tile.size)
+                f.store(
+                    tile.element,
+                    total,
+                    f.at(f.at(f["sums"], j, tile.size), c, tile.size),
+                    tile.size,
+                )
 
 
 def across(f: Function, tile: Tile, value: str) -> str:
@@ -204,6 +221,12 @@ def across(f: Function, tile: Tile, value: str) -> str:
     width = tile.lanes
     while width > 1:
         width //= 2
-        other = f.shuffle(tile.element, tile.lanes, value, "poison", [*range(width, 2 * width)] * (tile.lanes // width))
+        other = f.shuffle(
+            tile.element,
+            tile.lanes,
+            value,
+            "poison",
+            [*range(width, 2 * width)] * (tile.lanes // width),
+        )
         value = f.op(f"fadd {tile.vector}", value, other)
     return f.op(f"extractelement {tile.vector}", value, "i32 0")

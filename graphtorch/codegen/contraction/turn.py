@@ -59,7 +59,11 @@ class TurnKernel:
                 f.set(to, f.at(result, f.mul(item, f.mul(outputs, taps)), size))
                 with f.loop(0, outputs) as o:
                     plane = f.at(source, f.add(at, f.mul(o, p["by_output"])), 1)
-                    with f.loop(0, sizes[0]) as z, f.loop(0, sizes[1]) as y, f.loop(0, sizes[2]) as x:
+                    with (
+                        f.loop(0, sizes[0]) as z,
+                        f.loop(0, sizes[1]) as y,
+                        f.loop(0, sizes[2]) as x,
+                    ):
                         place = f.add(
                             f.add(f.mul(z, steps[0]), f.mul(y, steps[1])), f.mul(x, steps[2])
                         )

@@ -78,7 +78,14 @@ def _emit_spread(module: Module, tile: Tile) -> None:
     ]  # fmt: skip
     with module.function("spread", parameters, "noinline") as f:
         p = Params(f, NAMES)
-        g_row, g_plane, oy, qx, qy, pitch = p["g_row"], p["g_plane"], p["oy"], p["qx"], p["qy"], p["pitch"]
+        g_row, g_plane, oy, qx, qy, pitch = (
+            p["g_row"],
+            p["g_plane"],
+            p["oy"],
+            p["qx"],
+            p["qy"],
+            p["pitch"],
+        )
         with f.loop(0, f["channels"]) as channel:
             source = f.at(f["g"], f.mul(channel, g_plane), 1)
             to = f.variable("ptr", "null")
@@ -128,15 +135,18 @@ def _emit_products(module: Module, tile: Tile, rows: int, columns: int) -> None:
                     value = f.load(tile.vector, f.at(own_g[r], position.index, size), size)
                     for c in range(columns):
                         i = r * columns + c
-                        totals[i] = f.fma(tile.element, lanes, value, fields[c], totals[i], tile.fused)
+                        totals[i] = f.fma(
+                            tile.element, lanes, value, fields[c], totals[i], tile.fused
+                        )
                 position.next(totals)
             image.next(position.values)
         found = f.array(tile.element, rows * columns)
         for i, total in enumerate(image.values):
             f.store(tile.element, across(f, tile, total), f.at(found, i, size), size)
-        with f.loop(0, f["rows"]) as r, f.loop(0, f["columns"]) as c:
-            value = f.load(tile.element, f.at(found, f.add(f.mul(r, columns), c), size), size)
-            to = f.at(f.at(f["to"], f.mul(r, f["to_step"]), 1), c, size)
+        with f.loop(0, f["rows"]) as row, f.loop(0, f["columns"]) as column:
+            place = f.add(f.mul(row, columns), column)
+            value = f.load(tile.element, f.at(found, place, size), size)
+            to = f.at(f.at(f["to"], f.mul(row, f["to_step"]), 1), column, size)
             with f.otherwise(f.compare("eq", f["accumulate"], 0)) as else_:
                 f.store(tile.element, value, to, size)
                 else_()

@@ -2,7 +2,7 @@
 
     softmax: f32[4, 8] = ops.softmax(x, dim=1)      ->      amax, expand, sub, exp, sum, expand, div
 
-The code generator may claim some composites whole: their names go in `keep`.  What is inlined keeps
+The code generator may claim some composites whole: `keep` says which.  What is inlined keeps
 the composite's source; the node that carries the result keeps its name.  Equal composites (same op,
 attributes and operand types: the layers of a network) are taken apart once and copied.
 
@@ -21,18 +21,26 @@ from ..graph import Graph, Node
 from ..op import Op
 from .cse import constant_key
 
-Chosen = Callable[[Op], bool]
+Chosen = Callable[[Node], bool]
+Keep = Collection[str] | Chosen
 
 
-def decompose(graph: Graph, keep: Collection[str] = ()) -> Graph:
-    """Inline every composite that has a decomposition and is not named in `keep`, recursively."""
-    inlined = inline(graph, lambda op: op.decompose is not None and op.name not in keep)
+def decompose(graph: Graph, keep: Keep = ()) -> Graph:
+    """Inline every composite that has a decomposition and is not kept, recursively.
+
+    keep: names of composites to leave whole, or a function that says it of a node.
+    """
+
+    def kept(node: Node) -> bool:
+        return keep(node) if callable(keep) else node.op.name in keep
+
+    inlined = inline(graph, lambda node: node.op.decompose is not None and not kept(node))
     return _without_stop_gradient(inlined)
 
 
 def inline(graph: Graph, chosen: Chosen) -> Graph:
-    """Inline the ops that are `chosen` and all those of their parts that are."""
-    if not any(chosen(n.op) for n in graph.nodes):
+    """Inline the nodes that are `chosen` and all those of their parts that are."""
+    if not any(chosen(n) for n in graph.nodes):
         return graph
     return _Inliner(graph, chosen).run()
 
@@ -51,7 +59,7 @@ class _Inliner:
             inputs = tuple(values.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
             if node.op.name == "pick" and isinstance(inputs[0], tuple):
                 values[node] = inputs[0][node.attrs["index"]]
-            elif self.chosen(node.op):
+            elif self.chosen(node):
                 values[node] = self._copy(self._template(node.op, inputs, node.attrs), inputs, node)
             else:
                 now = node if inputs == node.inputs else node.with_inputs(inputs)

@@ -8,14 +8,14 @@ stage are hooks.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..graph import Graph
+from ..graph import Graph, Node
 from .align_shapes import align_shapes
 from .cse import cse
 from .dce import dce
-from .decompose import decompose
+from .decompose import Keep, decompose
 from .rematerialise import rematerialise
 from .simplify import simplify
 
@@ -23,16 +23,16 @@ Pass = Callable[[Graph], Graph]
 Hook = Callable[[str, Graph, float], None]
 
 
-def pipeline(keep: Collection[str] = ()) -> list[tuple[str, Pass]]:
+def pipeline(keep: Keep = ()) -> list[tuple[str, Pass]]:
     """The named passes of the compiler.
 
-    keep: the composites the code generator claims whole.
+    keep: the composites the code generator claims whole, by name or by a question about a node.
     """
     from .fuse import fuse
 
     return [
         ("dce", dce),
-        ("decompose", partial(decompose, keep=frozenset(keep))),
+        ("decompose", partial(decompose, keep=keep)),
         ("simplify", simplify),
         ("cse", cse),
         ("align_shapes", align_shapes),

@@ -47,7 +47,7 @@ def vjp(
         [graph.outputs[i] for i in outputs] if outputs is not None else _floating(graph.outputs)
     )
     positions = [graph.outputs.index(n) for n in chosen]
-    graph = inline(graph, derivative.through_decomposition)
+    graph = inline(graph, lambda node: derivative.through_decomposition(node.op))
     return _Reverse(graph, inputs, [graph.outputs[i] for i in positions]).run()
 
 

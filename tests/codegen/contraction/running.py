@@ -57,7 +57,13 @@ def function(kernel, machine: Target):
 
 
 def run(
-    plan: Plan, inputs, results, *, order: str = "all", at_end: bool = True, machine: Target | None = None
+    plan: Plan,
+    inputs,
+    results,
+    *,
+    order: str = "all",
+    at_end: bool = True,
+    machine: Target | None = None,
 ) -> list[np.ndarray]:
     """Run a plan on copies of `inputs` (whole buffers); `results` are types or shapes of f32.
 
@@ -94,7 +100,9 @@ def run(
 def layout(view: np.ndarray, base: np.ndarray | None = None) -> Layout:
     """The layout of a NumPy view inside its base array."""
     base = view if base is None else base
-    offset = (view.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // view.itemsize
+    offset = (
+        view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    ) // view.itemsize
     strides = tuple(s // view.itemsize for s in view.strides)
     return Layout(strides, offset, BY_NUMPY[view.dtype])
 

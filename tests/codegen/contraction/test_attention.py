@@ -41,7 +41,15 @@ def softmax(q, k, causal, scale):
 def describe(q, k, v, result, causal, scale=0.3, bases=(None, None, None)):
     layouts = [layout(x, b) for x, b in zip((q, k, v), bases, strict=True)]
     return Attention(
-        q.shape[:-2], q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1], scale, causal, *layouts, result
+        q.shape[:-2],
+        q.shape[-2],
+        k.shape[-2],
+        q.shape[-1],
+        v.shape[-1],
+        scale,
+        causal,
+        *layouts,
+        result,
     )
 
 
@@ -61,7 +69,9 @@ def test_forward(case, causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("case", [*CASES, ((1,), 40, 300, 16, 16), ((2,), 300, 290, 32, 48)], ids=str)
+@pytest.mark.parametrize(
+    "case", [*CASES, ((1,), 40, 300, 16, 16), ((2,), 300, 290, 32, 48)], ids=str
+)
 def test_backward(case, causal):
     q, k, v = inputs(case)
     g = np.random.default_rng(9).standard_normal((*q.shape[:-1], v.shape[-1])).astype("f")

@@ -33,7 +33,9 @@ CASES = [
 
 
 def identifier(case):
-    return "-".join("x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in case)
+    return "-".join(
+        "x".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in case
+    )
 
 
 def arrays(case, seed=0):
@@ -68,7 +70,9 @@ def test_forward(case):
 @pytest.mark.parametrize("case", CASES, ids=identifier)
 def test_input_gradient(case):
     x, w, _, g, attrs = arrays(case)
-    expected = OPS["conv_input_grad"].numpy(g.astype("d"), w.astype("d"), input_shape=x.shape, **attrs)
+    expected = OPS["conv_input_grad"].numpy(
+        g.astype("d"), w.astype("d"), input_shape=x.shape, **attrs
+    )
     found = both_orders(plan(description("input_grad", case), target()), [g, w], x.shape)
     assert relative_error(found, expected) < 2e-6
 
@@ -76,7 +80,9 @@ def test_input_gradient(case):
 @pytest.mark.parametrize("case", CASES, ids=identifier)
 def test_weight_gradient(case):
     x, w, _, g, attrs = arrays(case)
-    expected = OPS["conv_weight_grad"].numpy(g.astype("d"), x.astype("d"), weight_shape=w.shape, **attrs)
+    expected = OPS["conv_weight_grad"].numpy(
+        g.astype("d"), x.astype("d"), weight_shape=w.shape, **attrs
+    )
     found = both_orders(plan(description("weight_grad", case), target()), [g, x], w.shape)
     assert relative_error(found, expected) < 2e-6
 
@@ -91,7 +97,9 @@ def test_bias_and_relu(case):
     bias = np.random.default_rng(1).standard_normal(w.shape[0]).astype("f")
     strides = (0, 1, *[0] * (x.ndim - 2))
     e = Epilogue(bias_relu, "bias_relu", (Layout(strides),), (Layout.of(y.shape),))
-    (found,) = run(plan(description("forward", case, epilogue=e), target()), [x, w, bias], [y.shape])
+    (found,) = run(
+        plan(description("forward", case, epilogue=e), target()), [x, w, bias], [y.shape]
+    )
     expected = np.maximum(y + bias.reshape(-1, *[1] * (x.ndim - 2)), 0)
     assert relative_error(found, expected) < 2e-6
 
@@ -103,8 +111,12 @@ def test_input_gradient_through_a_mask(case):
         lambda s, x, kept: (s.select(s.less(0.0, kept), x, 0.0),), "masked",
         (Layout.of(x.shape),), (Layout.of(x.shape),),
     )  # fmt: skip
-    (found,) = run(plan(description("input_grad", case, epilogue=e), target()), [g, w, x], [x.shape])
-    expected = OPS["conv_input_grad"].numpy(g.astype("d"), w.astype("d"), input_shape=x.shape, **attrs)
+    (found,) = run(
+        plan(description("input_grad", case, epilogue=e), target()), [g, w, x], [x.shape]
+    )
+    expected = OPS["conv_input_grad"].numpy(
+        g.astype("d"), w.astype("d"), input_shape=x.shape, **attrs
+    )
     assert relative_error(found, np.where(x > 0, expected, 0)) < 2e-6
 
 

@@ -55,7 +55,10 @@ def test_every_layout(size, a_how, b_how):
 
 def test_a_result_does_not_depend_on_how_items_are_split():
     rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((300, 2000)).astype("f"), rng.standard_normal((2000, 400)).astype("f")
+    a, b = (
+        rng.standard_normal((300, 2000)).astype("f"),
+        rng.standard_normal((2000, 400)).astype("f"),
+    )
     p = product(300, 400, 2000, a, b)
     assert p.steps[0].chunks > 4
     (c,) = run(p, [a, b], [(300, 400)])
@@ -122,7 +125,9 @@ def bias_relu(s, x, bias):
     return y, s.max(y, 0.0)
 
 
-@pytest.mark.parametrize("size", [(13, 37, 29), (6, 16, 8), (2, 37, 29), (70, 37, 1700), (40, 2, 9)])
+@pytest.mark.parametrize(
+    "size", [(13, 37, 29), (6, 16, 8), (2, 37, 29), (70, 37, 1700), (40, 2, 9)]
+)
 def test_epilogue_with_two_results(size):
     m, n, k = size
     rng = np.random.default_rng(4)

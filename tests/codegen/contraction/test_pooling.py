@@ -29,7 +29,9 @@ CASES = [
 
 def pooled(x, case):
     _, sizes, kernel, stride, padding, dilation, ceil_mode = case
-    attrs = dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    attrs = dict(
+        kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
     values, indices = OPS["max_pool"].numpy(x, **attrs)
     description = MaxPool(
         int(np.prod(case[0])), sizes, values.shape[-len(sizes) :], kernel, stride, padding, dilation,
@@ -73,7 +75,9 @@ def test_backward(case):
     lead, sizes, kernel, stride, padding, dilation, ceil_mode = case
     rng = np.random.default_rng(3)
     x = rng.standard_normal((*lead, *sizes)).astype("f")
-    attrs = dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    attrs = dict(
+        kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
     values, indices = OPS["max_pool"].numpy(x, **attrs)
     g = rng.standard_normal(values.shape).astype("f")
     expected = OPS["max_pool_backward"].numpy(g, indices, shape=x.shape, pooled=len(sizes))
