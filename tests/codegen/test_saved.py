@@ -10,6 +10,7 @@ import pytest
 from graphtorch import config
 from graphtorch.codegen import executable
 from graphtorch.codegen.executable import compile_graph
+from graphtorch.codegen.llvm import build
 from graphtorch.codegen.llvm.target import AVX2, SSE
 from graphtorch.codegen.program import Array, Failure, ProgramBuilder
 from graphtorch.codegen.saved import SavedKernel, from_json, program_key, to_json
@@ -129,8 +130,9 @@ def run(exe):
 
 @pytest.fixture
 def lowered(monkeypatch, tmp_path):
-    """Counts how often passes and lowering run; the cache is empty."""
+    """Counts how often passes and lowering run; the cache is empty, and no kernel is loaded."""
     calls = []
+    build._loaded.clear()
     real = executable._lowered
     monkeypatch.setattr(
         executable, "_lowered", lambda graph, s: calls.append(graph.name) or real(graph, s)
@@ -179,8 +181,6 @@ def test_a_damaged_program_is_compiled_again(lowered, tmp_path):
 
 
 def test_a_program_whose_kernels_are_gone_is_compiled_again(lowered, tmp_path, monkeypatch):
-    from graphtorch.codegen.llvm import build
-
     compile_graph(a_graph())
     for entry in (tmp_path / "cache").iterdir():
         if not entry.read_bytes()[20:].startswith(b'{"name": "program'):
