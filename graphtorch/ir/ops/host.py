@@ -13,11 +13,13 @@ import numpy as np
 from ...errors import UnsupportedError
 from ..op import Joint, Op, declare
 from ..types import TensorType, int64
-from .index import scatter_add
+from .index import index_put, scatter_add
 from .inference import operands_message, require, require_dim
 from .kernels import Array, Kernel, quiet, widened
 from .region import zeros
 from .samples import Case, integers, normal
+from .view import reshape
+from .view import slice as slice_
 
 # ---- sorting
 
@@ -149,7 +151,7 @@ searchsorted = declare(
 # ---- sized by values
 
 
-def _by_value(name: str, inputs: str, numpy: Kernel) -> Op:
+def _by_value(name: str, inputs: str, numpy: Kernel, vjp: Joint | None = None) -> Op:
     def infer(*types: TensorType, **attrs: Any) -> TensorType:
         raise UnsupportedError(
             operands_message(
@@ -159,7 +161,7 @@ def _by_value(name: str, inputs: str, numpy: Kernel) -> Op:
             )
         )
 
-    return declare(name, "host", inputs, infer, numpy, meta={"sized_by_value": True})
+    return declare(name, "host", inputs, infer, numpy, vjp=vjp, meta={"sized_by_value": True})
 
 
 def _nonzero(x: Array) -> Array:
@@ -184,6 +186,18 @@ def _masked_select(x: Array, mask: Array) -> Array:
     return x[mask]
 
 
+def _masked_select_rule(g: Any, x_type: TensorType, mask: Any) -> tuple[Any, ...]:
+    positions = nonzero(mask)
+    count, ndim = positions.shape
+    columns = [
+        reshape(
+            slice_(positions, starts=(0, d), stops=(count, d + 1), steps=(1, 1)), shape=(count,)
+        )
+        for d in range(ndim)
+    ]
+    return (index_put(zeros(x_type), g, *columns, dims=tuple(range(ndim)), accumulate=False),)
+
+
 # nonzero(x): the positions of the elements that are not 0, i64[n, ndim]
 nonzero = _by_value("nonzero", "x", quiet(_nonzero))
 # unique(x, dim=None): (sorted values, where each element went, how often each occurs)
@@ -191,4 +205,6 @@ unique = _by_value("unique", "x", quiet(_unique))
 # bincount(x, [weights], minlength=0): how often (with what weight) each integer occurs
 bincount = _by_value("bincount", "x weights", quiet(_bincount))
 # masked_select(x, mask): the elements where mask holds, in order
-masked_select = _by_value("masked_select", "x mask", quiet(_masked_select))
+masked_select = _by_value(
+    "masked_select", "x mask", quiet(_masked_select), Joint(_masked_select_rule)
+)

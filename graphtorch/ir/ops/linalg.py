@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ..op import Joint, Op, declare
 from ..types import TensorType, int64
 from .contraction import matmul, transposed
@@ -183,7 +184,7 @@ def _qr_type(a: TensorType) -> tuple[TensorType, TensorType]:
 def _qr_rule(g: tuple[Any, Any], y: tuple[Any, Any]) -> tuple[Any, ...]:
     q, r = y
     if r.shape[-1] > r.shape[-2]:
-        raise RuntimeError(
+        raise UnsupportedError(
             "the derivative of linalg.qr is implemented for matrices with at least as many rows as columns"
         )
     m = matmul(r, transposed(g[1])) - matmul(transposed(g[0]), q)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ..op import SAME, Op
 from ..op import pointwise as _pointwise
 from ..types import DType, TensorType, bool_
@@ -126,6 +127,12 @@ def _trigamma_body(s: Any, x: Any) -> Any:
     return s.select(reflect, s.sub(s.mul(cosecant, cosecant), y), y)
 
 
+def _no_tetragamma(g: Any) -> Any:
+    raise UnsupportedError(
+        "the third derivative of lgamma (polygamma of order 2) is not implemented"
+    )
+
+
 def _sigmoid(x: Array) -> Array:
     y = np.negative(x, out=np.empty_like(x))
     np.exp(y, out=y)
@@ -174,7 +181,7 @@ erfc       = _row("erfc",       "x", FLOATS,  special.erfc,  _call("erfc"),     
 erfinv     = _row("erfinv",     "x", FLOATS,  special.erfinv, _call("erfinv"),                           lambda g, y: g * (exp(y * y) / _TWO_OVER_ROOT_PI), samples=_UNIT)
 lgamma     = _row("lgamma",     "x", FLOATS,  special.lgamma, _call("lgamma"),                           lambda g, x: g * digamma(x), samples=_POSITIVE)
 digamma    = _row("digamma",    "x", FLOATS,  special.digamma, _call("digamma"),                         lambda g, x: g * trigamma(x), samples=_POSITIVE)
-trigamma   = _row("trigamma",   "x", FLOATS,  special.trigamma, _trigamma_body,                          samples=_POSITIVE)
+trigamma   = _row("trigamma",   "x", FLOATS,  special.trigamma, _trigamma_body,                          _no_tetragamma, samples=_POSITIVE)
 floor      = _row("floor",      "x", NUMBERS, _integer_identity(np.floor), _rounding_body("floor"),      _flat, samples=_ALL)
 ceil       = _row("ceil",       "x", NUMBERS, _integer_identity(np.ceil),  _rounding_body("ceil"),       _flat, samples=_ALL)
 round      = _row("round",      "x", NUMBERS, _integer_identity(np.rint),  _rounding_body("round"),      _flat, samples=_ALL)

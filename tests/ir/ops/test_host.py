@@ -47,3 +47,13 @@ def test_no_type_before_the_values_are_known(name):
     types = (float32[2, 3], bool_[2, 3])[: 1 + (name == "masked_select")]
     with pytest.raises(UnsupportedError, match=f"shape of {name}'s result depends on the values"):
         getattr(ops, name).infer(*types)
+
+
+def test_derivative_of_masked_select():
+    import graphtorch
+
+    x = graphtorch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    mask = graphtorch.tensor([[True, False], [True, True]])
+    y = ops.masked_select(x, mask)
+    y.backward(graphtorch.tensor([10.0, 20.0, 30.0]))
+    np.testing.assert_array_equal(x.grad.numpy(), [[10, 0], [20, 30]])
