@@ -55,7 +55,10 @@ def _all_targets() -> None:
 @functools.cache
 def _unlocked() -> Any:
     """The LLVM library, called without llvmlite's lock.  See the module docstring."""
-    library = ctypes.CDLL(_llvm().ffi.lib._name)
+    try:
+        library = ctypes.CDLL(_llvm().ffi.lib._name)
+    except OSError:  # llvmlite unpacked it from an archive and removed it again
+        return _llvm().ffi.lib
     for name in ("LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"):
         function, locked = getattr(library, name), getattr(_llvm().ffi.lib, name)
         function.argtypes, function.restype = locked.argtypes, locked.restype
