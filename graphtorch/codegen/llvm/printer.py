@@ -85,7 +85,7 @@ class _Function(Loops):
         if self.streamed and self.target.x86:  # such stores are ordered by nothing else
             self.text.declare("void", "llvm.x86.sse.sfence", [])
             self.line("  call void @llvm.x86.sse.sfence()")
-        return "\n".join([head, *_flat(entry), "  ret void\n}"])
+        return "\n".join([head, *self.allocations, *_flat(entry), "  ret void\n}"])
 
     def declare_operands(self) -> None:
         """Load pointers and parameters once, at the entry."""

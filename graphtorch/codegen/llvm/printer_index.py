@@ -33,6 +33,7 @@ class Places(Lanes):
         self.lanes = 1
         self.copies = 1
         self.mask: Vec | None = None  # of the remainder: which lanes exist
+        self.allocations: list[str] = []  # of the function's own stack
         self.streamed = False  # whether some store goes past the cache
 
     def size(self, size: Size) -> Vec:

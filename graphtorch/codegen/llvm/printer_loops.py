@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from ...ir.types import int32, int64
 from ..kernel import Loop, Size, Statement, Tile, Tiles, Value
-from .printer_plan import copies_for, is_long_sum, lanes_for, spread
+from .printer_plan import copies_for, copies_of_fixed, is_long_sum, lanes_for, spread
 from .printer_reduce import Reductions
 from .vector_text import Level, Lines, Vec, llvm_type
 
@@ -162,15 +162,12 @@ class Loops(Reductions):
         """See the module docstring."""
         extent = self.extent(loop.extent)
         lanes = lanes_for(loop, self.target.vector_bits)
-        copies = loop.unroll or copies_for(loop)
         fixed = int(extent.text) if extent.literal else None
+        copies, bare = (loop.unroll or copies_for(loop)), True
         if fixed is not None:
-            while copies > 1 and (fixed % (lanes * copies) or fixed < lanes * copies):
-                if fixed >= lanes * copies and fixed % lanes and fixed > 4 * lanes * copies:
-                    break  # a remainder stays in any case
-                copies //= 2
+            copies, bare = copies_of_fixed(loop, fixed, lanes, copies)
         step = lanes * copies
-        whole = self._rounded(extent, step)
+        whole = self._rounded(extent, step) if bare else Vec("0", int64)
         self.axis, self.lanes, self.copies = loop.axis, lanes, copies
         outer_known = dict(self.values)
 
@@ -199,7 +196,7 @@ class Loops(Reductions):
             )
             at += count
 
-        if fixed is None or fixed % step:
+        if fixed is None or fixed % step or not bare:
             self.copies = 1
 
             def rest(index: Vec, seen: Accumulators) -> Accumulators:
@@ -264,7 +261,9 @@ class Loops(Reductions):
     def _rounded(self, extent: Vec, step: int) -> Vec:
         if extent.literal:
             return Vec(str(int(extent.text) // step * step), int64)
-        return self.bits(extent, "and", Vec(str(-step), int64))
+        if step & (step - 1) == 0:
+            return self.bits(extent, "and", Vec(str(-step), int64))
+        return self.sub(extent, self.bits(extent, "urem", Vec(str(step), int64)))
 
 
 def _split(flat: list[Vec], counts: list[int]) -> list[list[Vec]]:

@@ -8,6 +8,7 @@ Masked lanes (remainder, guards, failed checks) are never accessed.
 
 from __future__ import annotations
 
+from ...errors import UnsupportedError
 from ...ir.types import DType, bfloat16, bool_, float16, float32, int16, int32, int64, uint8
 from ..kernel import Buffer, Index, Load, Store, Value, compute_dtype
 from .printer_index import Places, stored
@@ -36,8 +37,8 @@ class Memory(Places):
             parts += [c[u if len(c) > 1 else 0] for c in valid]
             otherwise = fill[u if len(fill) > 1 else 0]
             condition = self._all(parts)
-            if not wide and (condition is None or condition.lanes == 1):
-                results.append(self._load_one(s, extra, condition, otherwise))
+            if not wide:
+                results.append(self._load_uniform(s, extra, condition, otherwise))
                 continue
             if self.mask is not None:
                 condition = self.mask if condition is None else self._all([condition, self.mask])
@@ -49,6 +50,19 @@ class Memory(Places):
         if len({r.lanes for r in results}) > 1:
             results = [self.splat(r, self.lanes) for r in results]
         return results
+
+    def _load_uniform(
+        self, s: Load, extra: list[Vec], condition: Vec | None, otherwise: Vec
+    ) -> Vec:
+        """One address for all lanes; read if some lane wants it."""
+        if condition is None or condition.lanes == 1:
+            if otherwise.lanes == 1:
+                return self._load_one(s, extra, condition, otherwise)
+            condition = self.splat(condition, self.lanes) if condition is not None else None
+        zero = Vec(literal(0, otherwise.dtype), otherwise.dtype)
+        wanted = None if condition is None else self.any(condition)
+        value = self._load_one(s, extra, wanted, zero)
+        return value if condition is None else self.select(condition, value, otherwise)
 
     def _load_one(self, s: Load, extra: list[Vec], condition: Vec | None, otherwise: Vec) -> Vec:
         """A uniform value; hoisted out of loops it does not depend on."""
@@ -104,19 +118,48 @@ class Memory(Places):
             else:
                 mask = self.splat(condition, lanes)
                 mask = mask if step == 1 else self.reversed(mask)
+                if not self._has_masks(dtype):
+                    vector = self._gather(dtype, self._row(address, kind), mask, align)
+                    return vector if step == 1 else self.reversed(vector)
                 self._masked_load(name, dtype, address, mask, align)
             vector = Vec(name, dtype, lanes, self.level)
             return vector if step == 1 else self.reversed(vector)
         pointers = self._lane_pointers(s.buffer, s.index, stride, extra, u, scattered)
-        if condition is not None:
-            return self._gather(dtype, pointers, self.splat(condition, lanes), align)
+        return self._gather(dtype, pointers, condition, align)
+
+    def _gather(self, dtype: DType, pointers: list[Vec], condition: Vec | None, align: int) -> Vec:
+        """One element per lane; lanes where the condition fails read a place of their own."""
+        kind, whole = llvm_type(dtype), llvm_type(dtype, self.lanes)
+        pointers = self._diverted(pointers, condition)
         vector_text = "poison"
         for lane, address in enumerate(pointers):
             one, name = self.name(), self.name()
             self.line(f"  {one} = load {kind}, ptr {address.text}, align {align}")
             self.line(f"  {name} = insertelement {whole} {vector_text}, {kind} {one}, i32 {lane}")
             vector_text = name
-        return Vec(vector_text, dtype, lanes, self.level)
+        return Vec(vector_text, dtype, self.lanes, self.level)
+
+    def _diverted(self, pointers: list[Vec], condition: Vec | None) -> list[Vec]:
+        """The pointers, replaced by that of a spare place in lanes where the condition fails."""
+        if condition is None:
+            return pointers
+        mask = self.splat(condition, self.lanes)
+        if not self.allocations:
+            self.allocations.append("  %nowhere = alloca [64 x i8], align 64")
+            self.allocations.append("  store [64 x i8] zeroinitializer, ptr %nowhere, align 64")
+        found = []
+        for lane, pointer in enumerate(pointers):
+            bit = f"extractelement <{self.lanes} x i1> {mask.text}, i32 {lane}"
+            chosen = self.pure(bool_, 1, (mask,), bit)
+            text = f"select i1 {chosen.text}, ptr {pointer.text}, ptr %nowhere"
+            found.append(self.pure(int64, 1, (chosen, pointer), text))
+        return found
+
+    def _has_masks(self, dtype: DType) -> bool:
+        """Whether the machine has masked loads and stores of whole vectors of this dtype."""
+        if self.target.has("avx512bw") and self.target.has("avx512vl"):
+            return True
+        return self.target.has("avx2") and dtype.itemsize >= 4
 
     def _lane_pointers(
         self, buffer: Buffer, index: Index, stride: Index, extra: list[Vec], u: int, scattered: bool
@@ -149,25 +192,9 @@ class Memory(Places):
             f" {bits} {mask.text}, {whole} zeroinitializer)"
         )
 
-    def _pointer_vector(self, pointers: list[Vec]) -> str:
-        vector, kind = "poison", f"<{self.lanes} x ptr>"
-        for lane, address in enumerate(pointers):
-            name = self.name()
-            self.line(f"  {name} = insertelement {kind} {vector}, ptr {address.text}, i32 {lane}")
-            vector = name
-        return vector
-
-    def _gather(self, dtype: DType, pointers: list[Vec], mask: Vec, align: int) -> Vec:
-        whole, bits = llvm_type(dtype, self.lanes), llvm_type(bool_, self.lanes)
-        kind = f"<{self.lanes} x ptr>"
-        intrinsic = f"llvm.masked.gather.{suffix(dtype, self.lanes)}.v{self.lanes}p0"
-        self.text.declare(whole, intrinsic, [kind, "i32", bits, whole])
-        vector, name = self._pointer_vector(pointers), self.name()
-        self.line(
-            f"  {name} = call {whole} @{intrinsic}({kind} {vector}, i32 {align},"
-            f" {bits} {mask.text}, {whole} zeroinitializer)"
-        )
-        return Vec(name, dtype, self.lanes, self.level)
+    def _row(self, address: Vec, kind: str) -> list[Vec]:
+        """The addresses of a vector's elements."""
+        return [self.offset(address, Vec(str(i), int64), kind) for i in range(self.lanes)]
 
     def reversed(self, x: Vec) -> Vec:
         kind = llvm_type(x.dtype, x.lanes)
@@ -195,7 +222,10 @@ class Memory(Places):
             condition = self._all(parts)
             value = values[u if len(values) > 1 else 0]
             if not wide:
-                self._store_one(s, extra, condition, value)
+                if value.lanes > 1:
+                    raise UnsupportedError(f"the lanes of a vector loop collide in {s.buffer.name}")
+                wanted = condition if condition is None else self.any(condition)
+                self._store_one(s, extra, wanted, value)
                 continue
             if self.mask is not None:
                 condition = self.mask if condition is None else self._all([condition, self.mask])
@@ -272,6 +302,9 @@ class Memory(Places):
                 return
             mask = self.splat(condition, lanes)
             mask = mask if step == 1 else self.reversed(mask)
+            if not self._has_masks(dtype):
+                self._scatter(raw, self._row(address, kind), mask, align)
+                return
             bits = llvm_type(bool_, lanes)
             intrinsic = f"llvm.masked.store.{suffix(dtype, lanes)}.p0"
             self.text.declare("void", intrinsic, [whole, "ptr", "i32", bits])
@@ -281,16 +314,11 @@ class Memory(Places):
             )
             return
         pointers = self._lane_pointers(s.buffer, s.index, stride, extra, u, scattered)
-        if condition is not None:
-            bits, vector = llvm_type(bool_, lanes), self._pointer_vector(pointers)
-            intrinsic = f"llvm.masked.scatter.{suffix(dtype, lanes)}.v{lanes}p0"
-            self.text.declare("void", intrinsic, [whole, f"<{lanes} x ptr>", "i32", bits])
-            mask = self.splat(condition, lanes)
-            self.line(
-                f"  call void @{intrinsic}({whole} {raw.text}, <{lanes} x ptr> {vector}, i32 {align},"
-                f" {bits} {mask.text})"
-            )
-            return
+        self._scatter(raw, pointers, condition, align)
+
+    def _scatter(self, raw: Vec, pointers: list[Vec], condition: Vec | None, align: int) -> None:
+        kind, whole = llvm_type(raw.dtype), llvm_type(raw.dtype, self.lanes)
+        pointers = self._diverted(pointers, condition)
         for lane, address in enumerate(pointers):
             one = self.name()
             self.line(f"  {one} = extractelement {whole} {raw.text}, i32 {lane}")

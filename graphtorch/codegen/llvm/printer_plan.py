@@ -66,6 +66,19 @@ def copies_for(loop: Loop) -> int:
     return 2 if cost <= 40 or cost > 150 else 4
 
 
+def copies_of_fixed(loop: Loop, extent: int, lanes: int, copies: int) -> tuple[int, bool]:
+    """Copies for a known extent, and whether the main loop is worth its code.
+
+    As many copies as leave no remainder; a long body over a few vectors is printed once, masked.
+    """
+    for fewer in range(copies, 0, -1):
+        if extent % (lanes * fewer) == 0:
+            return fewer, True
+    if extent > 4 * lanes * copies:
+        return copies, True
+    return 1, not (extent <= 4 * lanes and _cost(loop) > 60)
+
+
 def lanes_for(loop: Loop, vector_bits: int) -> int:
     """Lanes that fill a register with the loop's narrowest floats, else with its widest integers."""
     floats: set[int] = set()
