@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..ir.types import DType
+from ..ir.types import DType, contiguous_strides
 from .checkpoint_values import STORAGE_NAMES, get_safe_globals
 from .device import device
 from .size import Size
@@ -199,6 +199,8 @@ class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
         number, offset = self._storages.place(tensor)
         array = tensor._array
         stride = tuple(step // array.itemsize for step in array.strides)
+        if not array.size:  # NumPy's strides of empty arrays mean nothing
+            stride = contiguous_strides(array.shape)
         location = "cpu" if tensor._device is None else str(tensor._device)
         reference = _StorageReference(number, location)
         args = (reference, offset, tuple(array.shape), stride, requires_grad, OrderedDict())

@@ -48,7 +48,9 @@ def compare(make, seed=0, epochs=2):
     for lib in LIBRARIES:
         lib.manual_seed(seed)
         loader = make(lib)
-        runs.append(([[plain(b) for b in loader] for _ in range(epochs)], lib.rand(3).tolist(), len(loader)))
+        runs.append(
+            ([[plain(b) for b in loader] for _ in range(epochs)], lib.rand(3).tolist(), len(loader))
+        )
     assert runs[1] == runs[0]
 
 
@@ -71,9 +73,13 @@ LOADERS = {
     "weighted": lambda lib, d: lib.utils.data.DataLoader(
         d, batch_size=2, sampler=lib.utils.data.WeightedRandomSampler([1.0, 2.0, 3.0], 9)
     ),
-    "batch sampler": lambda lib, d: lib.utils.data.DataLoader(d, batch_sampler=[[1, 2], [5], [4, 3, 2]]),
+    "batch sampler": lambda lib, d: lib.utils.data.DataLoader(
+        d, batch_sampler=[[1, 2], [5], [4, 3, 2]]
+    ),
     "unbatched": lambda lib, d: lib.utils.data.DataLoader(d, batch_size=None, shuffle=True),
-    "collate": lambda lib, d: lib.utils.data.DataLoader(d, 4, shuffle=True, collate_fn=lambda batch: len(batch)),
+    "collate": lambda lib, d: lib.utils.data.DataLoader(
+        d, 4, shuffle=True, collate_fn=lambda batch: len(batch)
+    ),
 }
 
 
@@ -91,7 +97,11 @@ def test_random_split(lengths):
         return lib.utils.data.DataLoader(parts[1], batch_size=3, shuffle=True)
 
     compare(make)
-    compare(lambda lib: lib.utils.data.DataLoader(lib.utils.data.random_split(tensors(lib), lengths)[0], 4))
+    compare(
+        lambda lib: lib.utils.data.DataLoader(
+            lib.utils.data.random_split(tensors(lib), lengths)[0], 4
+        )
+    )
 
 
 def test_composed_datasets():
@@ -103,8 +113,16 @@ def test_composed_datasets():
             items.append(plain(joined[index]))
             assert len(joined) == 46
         assert items[1] == items[0]
-    compare(lambda lib: lib.utils.data.DataLoader(lib.utils.data.StackDataset(a=tensors(lib), b=Squares(23)), 4))
-    compare(lambda lib: lib.utils.data.DataLoader(lib.utils.data.Subset(tensors(lib), [3, 1, 4, 1, 5]), 2))
+    compare(
+        lambda lib: lib.utils.data.DataLoader(
+            lib.utils.data.StackDataset(a=tensors(lib), b=Squares(23)), 4
+        )
+    )
+    compare(
+        lambda lib: lib.utils.data.DataLoader(
+            lib.utils.data.Subset(tensors(lib), [3, 1, 4, 1, 5]), 2
+        )
+    )
 
 
 def stream_class(lib):
@@ -121,9 +139,13 @@ def test_streams():
     for options in ({"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": None}):
         runs = []
         for lib in LIBRARIES:
-            runs.append([plain(b) for b in lib.utils.data.DataLoader(stream_class(lib)(), **options)])
+            runs.append(
+                [plain(b) for b in lib.utils.data.DataLoader(stream_class(lib)(), **options)]
+            )
         assert runs[1] == runs[0]
-    chained = graphtorch.utils.data.ChainDataset([stream_class(graphtorch)(), stream_class(graphtorch)()])
+    chained = graphtorch.utils.data.ChainDataset(
+        [stream_class(graphtorch)(), stream_class(graphtorch)()]
+    )
     assert list(chained) == [*range(11), *range(11)]
 
 
@@ -146,8 +168,12 @@ SAMPLES = [
 
 @pytest.mark.parametrize("samples", SAMPLES, ids=repr)
 def test_collation(samples):
-    assert plain(graphtorch.utils.data.default_collate(samples)) == plain(torch.utils.data.default_collate(samples))
-    assert plain(graphtorch.utils.data.default_convert(samples)) == plain(torch.utils.data.default_convert(samples))
+    assert plain(graphtorch.utils.data.default_collate(samples)) == plain(
+        torch.utils.data.default_collate(samples)
+    )
+    assert plain(graphtorch.utils.data.default_convert(samples)) == plain(
+        torch.utils.data.default_convert(samples)
+    )
 
 
 def test_collation_errors():
@@ -178,7 +204,10 @@ class Noisy:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_workers_give_torchs_numbers(workers):
     compare(
-        lambda lib: lib.utils.data.DataLoader(Noisy(lib), batch_size=2, shuffle=True, num_workers=workers), epochs=1
+        lambda lib: lib.utils.data.DataLoader(
+            Noisy(lib), batch_size=2, shuffle=True, num_workers=workers
+        ),
+        epochs=1,
     )
 
 
@@ -186,7 +215,11 @@ def test_workers_give_torchs_numbers(workers):
 def test_worker_epochs(persistent):
     compare(
         lambda lib: lib.utils.data.DataLoader(
-            Noisy(lib), batch_size=5, num_workers=2, persistent_workers=persistent, prefetch_factor=1
+            Noisy(lib),
+            batch_size=5,
+            num_workers=2,
+            persistent_workers=persistent,
+            prefetch_factor=1,
         ),
         epochs=1 if persistent else 2,
     )
@@ -195,5 +228,10 @@ def test_worker_epochs(persistent):
 def test_streams_in_workers():
     runs = []
     for lib in LIBRARIES:
-        runs.append([plain(b) for b in lib.utils.data.DataLoader(stream_class(lib)(), batch_size=2, num_workers=3)])
+        runs.append(
+            [
+                plain(b)
+                for b in lib.utils.data.DataLoader(stream_class(lib)(), batch_size=2, num_workers=3)
+            ]
+        )
     assert runs[1] == runs[0]
