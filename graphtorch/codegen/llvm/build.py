@@ -23,6 +23,7 @@ from ..program import KernelSource
 from ..runtime import available_cpus
 from ..saved import SavedKernel
 from . import jit
+from .native import native
 from .target import Target
 
 
@@ -110,4 +111,5 @@ def _assemble(kernels: dict[str, KernelSource], target: Target) -> list[tuple[st
     # The longest first, so that no thread is left with a long one at the end.
     order = sorted(kernels, key=lambda k: -len(kernels[k].key))
     with ThreadPoolExecutor(threads, "graphtorch-compile") as pool:
+        pool.submit(native)  # wanted next; on a new machine it has to be assembled too
         return list(pool.map(one, order))
