@@ -57,6 +57,7 @@ class _MaxPool:
 
     def __init__(self, f: Function, tile: Tile, kernel: MaxPoolKernel):
         self.f, self.tile, self.kernel = f, tile, kernel
+        self.lanes_that_exist = ""  # mask of the vector of outputs at hand
         p = Params(f, NAMES)
         self.block, self.planes = p["block"], p["planes"]
         self.sizes = [p["i" + a] for a in AXES]
@@ -90,8 +91,11 @@ class _MaxPool:
                 with f.loop(0, low) as ox:
                     self.output(image, z, y, ox, value_row, index_row)
                 with f.loop(low, middle, tile.lanes) as ox:
-                    self.outputs(image, z, y, ox, value_row, index_row)
-                with f.loop(middle, self.positions[2]) as ox:
+                    self.outputs(image, z, y, ox, value_row, index_row, None)
+                with f.when(f.compare("slt", middle, high)):
+                    rest = f.sub(high, middle)
+                    self.outputs(image, z, y, middle, value_row, index_row, rest)
+                with f.loop(high, self.positions[2]) as ox:
                     self.output(image, z, y, ox, value_row, index_row)
 
     def taps(self, axis: int, position: Value) -> tuple[Value, Value, Value]:
@@ -124,10 +128,10 @@ class _MaxPool:
         return f.add(first, f.add(f.mul(z, f.mul(self.sizes[1], dilation[0])), inner))
 
     def outputs(
-        self, image: str, z: tuple[Value, Value, Value], y: tuple[Value, Value, Value], ox: str,
-        values: str, indices: str,
+        self, image: str, z: tuple[Value, Value, Value], y: tuple[Value, Value, Value], ox: Value,
+        values: str, indices: str, rest: Value | None,
     ) -> None:  # fmt: skip
-        """A vector of outputs whose windows lie inside their rows."""
+        """A vector of outputs (only `rest` of them, if given) whose windows lie inside their rows."""
         f, tile = self.f, self.tile
         lanes, stride = tile.lanes, self.kernel.stride[2]
         integers, wide, bits = (vector(t, lanes) for t in ("i32", "i64", "i1"))
@@ -144,13 +148,19 @@ class _MaxPool:
             )
             return f.op(f"add {integers}", f.splat("i32", base, lanes), lane_steps)
 
+        # Of the elements from the first lane's on, those up to the last lane's may be read.
+        masks: list[str | None] = [None, None]
+        if rest is not None:
+            reach = f.add(f.mul(f.sub(rest, 1), stride), 1)
+            masks = [f.lane_mask(lanes, 0, reach), f.lane_mask(lanes, 0, f.sub(reach, lanes - 1))]
+            self.lanes_that_exist = f.lane_mask(lanes, 0, rest)
         initial = place(f.add(f.mul(first, self.sizes[2]), start))
         with f.repeat(0, count, 1, [(tile.vector, lowest), (integers, initial)]) as loop:
             best, index = loop.values
             flat = f.add(f.mul(self.row_of(first, loop.index, y), self.sizes[2]), start)
             for kx in range(self.kernel.kernel[2]):
                 column = f.add(flat, kx * self.kernel.dilation[2])
-                found = self.spaced(f.at(image, column, tile.size))
+                found = self.spaced(f.at(image, column, tile.size), masks)
                 better = f.op(
                     f"fcmp ugt {tile.vector}", found, best
                 )  # unordered: found or best is NaN
@@ -162,23 +172,45 @@ class _MaxPool:
                 index = f.select_vector(better, integers, place(column), index, lanes)
             loop.next([best, index])
         best, index = loop.values
-        f.store(tile.vector, best, f.at(values, ox, tile.size), tile.size)
-        f.store(wide, f.op(f"sext {integers}", index, tail=f" to {wide}"), f.at(indices, ox, 8), 8)
+        index = f.op(f"sext {integers}", index, tail=f" to {wide}")
+        to, index_to = f.at(values, ox, tile.size), f.at(indices, ox, 8)
+        if rest is None:
+            f.store(tile.vector, best, to, tile.size)
+            f.store(wide, index, index_to, 8)
+        else:
+            mask = f.lane_mask(lanes, 0, rest)
+            f.masked_store(tile.vector, lanes, tile.suffix, best, to, mask)
+            f.masked_store(wide, lanes, f"v{lanes}i64", index, index_to, mask)
 
-    def spaced(self, pointer: str) -> str:
-        """lanes elements, `stride` apart, from the pointer on; nothing behind the last is read."""
+    def spaced(self, pointer: str, masks: list[str | None]) -> str:
+        """lanes elements, `stride` apart, from the pointer on; nothing behind the last is read.
+
+        masks: of the first `lanes` elements and of those that end with the last one, or None.
+        """
         f, tile = self.f, self.tile
         lanes, stride = tile.lanes, self.kernel.stride[2]
+
+        def load(at: str, mask: str | None) -> str:
+            if mask is None:
+                return f.load(tile.vector, at, tile.size)
+            return f.masked_load(tile.vector, lanes, tile.suffix, at, mask)
+
+        low = load(pointer, masks[0]) if stride <= 2 else ""
         if stride == 1:
-            return f.load(tile.vector, pointer, tile.size)
+            return low
         if stride == 2:
-            low = f.load(tile.vector, pointer, tile.size)
-            high = f.load(tile.vector, f.at(pointer, lanes - 1, tile.size), tile.size)
+            high = load(f.at(pointer, lanes - 1, tile.size), masks[1])
             picks = [*range(0, lanes, 2), *range(lanes + 1, 2 * lanes, 2)]
             return f.shuffle(tile.element, lanes, low, high, picks)
         value = "poison"
         for i in range(lanes):
-            one = f.load(tile.element, f.at(pointer, i * stride, tile.size), tile.size)
+            here = f.at(pointer, i * stride, tile.size)
+            if masks[0] is not None:  # a lane that does not exist repeats the first
+                exists = f.op(
+                    f"extractelement {vector('i1', lanes)}", self.lanes_that_exist, f"i32 {i}"
+                )
+                here = f.select(exists, "ptr", here, pointer)
+            one = f.load(tile.element, here, tile.size)
             value = f.op(f"insertelement {tile.vector}", value, f"{tile.element} {one}", f"i32 {i}")
         return value
 
