@@ -23,6 +23,7 @@ _ALIGNMENT = 64
 _PLAIN = (
     dict, list, tuple, set, frozenset, OrderedDict, str, bytes, bytearray, bool, int, float, complex, type(None),
 )  # fmt: skip
+_CLASSES = (set, frozenset, bytearray, complex, OrderedDict, np.ndarray, np.dtype)
 
 
 class _Storages:
@@ -172,7 +173,7 @@ class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
             )
         if type(value) in _PLAIN or isinstance(value, np.generic | np.ndarray | np.dtype):
             return NotImplemented
-        if value in (set, frozenset, bytearray, complex, OrderedDict, np.ndarray, np.dtype) or (
+        if any(value is kind for kind in _CLASSES) or (
             getattr(value, "__module__", "") in ("numpy._core.multiarray", "_codecs")
         ):
             return NotImplemented

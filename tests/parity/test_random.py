@@ -61,7 +61,7 @@ def test_fills(name, arguments, dtype):
     for size in ((), (7,), (4, 9)):
         call = lambda lib, size=size: getattr(lib.zeros(size, dtype=getattr(lib, dtype)), name)(
             *arguments
-        )  # noqa: B023
+        )
         exact = name in ("geometric_", "random_", "bernoulli_") or dtype != "float64"
         if name in ("cauchy_", "log_normal_", "exponential_") or (name, dtype) == (
             "normal_",
