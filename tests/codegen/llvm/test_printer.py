@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Sequence
 
 import ml_dtypes
@@ -522,3 +523,25 @@ def test_streaming_stores_at_any_address(dtype, offset: int) -> None:
     run(b.finish(), [X, found], [n])
     np.testing.assert_array_equal(found, X)
     assert not room[offset + n :].astype(np.float32).any()
+
+
+@pytest.mark.parametrize("name", ["avx512", "avx2", "sse", "neon"])
+def test_every_target_assembles(name: str) -> None:
+    """Code for machines that this one is not: LLVM takes it and leaves no call outside the module."""
+    machine = target(name)
+    kernels = [
+        flat(
+            lambda s, x, y: s.call("pow", s.call("sin", x), s.call("fmod", x, y)),
+            [float32] * 2,
+            float16,
+        ),
+        flat(lambda s, x: s.cast(s.call("erf", s.call("floor", x)), float64), [bfloat16], float64),
+        flat(lambda s, x: s.less(s.call("floor_divide", x, s.add(x, 2)), x), [int64], bool_),
+        embedding(10, 2, 33),
+    ]
+    for kernel in kernels:
+        text = kernel.llvm("kernel", machine)
+        assembly = jit.assembly(text, machine)
+        called = set(re.findall(r"^\s*(?:callq?|bl|jmp)\s+([A-Za-z_]\w*)", assembly, re.M))
+        defined = set(re.findall(r"^([A-Za-z_]\w*):", assembly, re.M))
+        assert called <= defined
