@@ -20,6 +20,7 @@ from .frontend import eager as _eager
 from .frontend import methods as _methods
 from .frontend import random_fill as _random_fill
 from .frontend.alias import install_as_torch as install_as_torch
+from .frontend.allocator import keep_freed_memory as _keep_freed_memory
 from .frontend.autograd import is_tracing as _is_tracing
 from .frontend.creation import (
     arange, as_tensor, asarray, bartlett_window, blackman_window, empty, empty_like, empty_strided, eye,
@@ -166,4 +167,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *_LATER})
 
 
+_keep_freed_memory()
 Tensor.__module__ = __name__
