@@ -52,12 +52,14 @@ class _Storages:
             if id(value) not in self._seen:
                 self._seen.add(id(value))
                 self._tensors.append(value)
-        elif (
-            isinstance(value, dict | list | tuple | set | frozenset) and id(value) not in self._seen
-        ):
-            self._seen.add(id(value))
-            for item in value.values() if isinstance(value, dict) else value:
-                self._collect(item)
+        elif id(value) not in self._seen:
+            if isinstance(value, dict | list | tuple | set | frozenset):
+                self._seen.add(id(value))
+                for item in value.values() if isinstance(value, dict) else value:
+                    self._collect(item)
+            elif f"{type(value).__module__}.{type(value).__qualname__}" in get_safe_globals():
+                self._seen.add(id(value))
+                self._collect(getattr(value, "__dict__", {}))
 
     def place(self, tensor: Tensor) -> tuple[int, int]:
         """Number of the storage and offset in it, in elements."""

@@ -268,14 +268,11 @@ def multinomial(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Positions drawn in proportion to `input`, row by row; int64."""
+    options = {"num_samples": int(num_samples), "replacement": bool(replacement)}
+    ops.multinomial.infer(input.type_, **options)  # checks the shapes
     if generator is None or generator is default_generator:
-        result = ops.multinomial(
-            input.detach(), num_samples=int(num_samples), replacement=bool(replacement)
-        )
+        result = ops.multinomial(input.detach(), **options)
     else:
-        ops.multinomial.infer(
-            input.type_, num_samples=int(num_samples), replacement=bool(replacement)
-        )
         draws = draws_of(generator, "a generator's number")
         result = wrap(draws.multinomial(input._array, int(num_samples), bool(replacement)))
     return result if out is None else into(out, result)
