@@ -365,7 +365,7 @@ def _plan_input_grad(c: Convolution, target: Target) -> Plan:
                     moved_elements,
                 )
             )
-        slots = (count, 0, *range(2, count))
+        slots = (count if d.k else 1, 0, *range(2, count))  # without taps no weight is read
         steps.append(plan_direct(d, c.epilogue, slots, target, c.dtype))
         used += c.groups * channels * d.k
     # One temporary; every residue's weights have a place of their own in it.
