@@ -2,7 +2,8 @@
 
     fusion, pointwise, reductions, reads    loop kernels                 lower_loops
     matmul, conv, ... with their epilogues  contraction kernels          lower_contraction
-    index_add, scatter_add, ...             a copy, then a serial loop   lower_scatter
+    index_add, index_put, scatter, ...      a copy, then a serial loop   lower_scatter
+    attention, pooling                      kernels of their own         lower_special
     reshape, pick, views                    no step: another look at the same buffer
     everything else                         HostCall, with the reason
 
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError, UnsupportedError
+from ..errors import CompileError
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
 from ..ir.op import OPS
@@ -33,15 +34,16 @@ from ..ir.passes.fuse_cores import (
 )
 from ..ir.passes.fuse_index import VIEWS, Access, identity, inverse, relation, through
 from ..ir.types import TensorType
-from .lower_attention import LOWERINGS as WHOLE
-from .lower_attention import claimed
+from .contraction import Contraction, Convolution, Plan, plan
+from .llvm.target import target
 from .lower_contraction import lower_contraction
 from .lower_draft import Partial, Piece
 from .lower_loops import lower_loops
+from .lower_scatter import SCATTERS, SUMMED, lower_scatter
+from .lower_special import SPECIAL
 from .program import Array, KernelSource, Program, ProgramBuilder
 
 LOOPS = READS | REDUCTIONS | CREATIONS | VIEWS
-CLAIMED = claimed  # says which composites have kernels of their own; the rest is taken apart
 
 
 def lower(graph: Graph) -> Program:
@@ -101,41 +103,59 @@ class Lowering:
     def placed(self, node: Node | None, type: TensorType) -> int:
         """The buffer a result goes to: its own, or with `place` the one it would be copied to."""
         copy = None if node is None else self.copied.get(node)
-        if copy is None or self.place(node, type.shape) is None:
+        strides = self.place(node, type.shape)
+        if copy is None or strides is None or node is None:
             return self.own(node, type)
+        digits = zip(node.shape, inverse(copy[1], node.shape) or (), strict=True)
+        self.views[node] = (copy[0], Access(tuple(((n, s),) if n != 1 else () for n, s in digits)))
         return self.value(copy[0])
 
     def _find_copies(self) -> None:
-        """Values that are only read to be copied in another order: they can be written in it."""
+        """Values that are copied in another order, and else only read by who can read the copy.
+
+        They can be written in that order at once.
+        """
         results = set(self.graph.results)
         for node in self.graph.nodes:
-            if isinstance(node.type, tuple) or node in results or len(self.graph.users[node]) != 1:
+            if isinstance(node.type, tuple) or node in results:
                 continue
-            (user,) = self.graph.users[node]
-            ends = user.attrs["body"].outputs if user.op.name == "fusion" else (user,)
-            if user.op.name == "fusion":
-                only_views = all(n.op.name in VIEWS for n in user.attrs["body"].nodes)
-                if not only_views or len(ends) != 1 or len(user.inputs) != 1:
-                    continue
-            elif user.op.name not in VIEWS or user not in results:
+            copies = [u for u in self.graph.users[node] if self._only_copies(u, results)]
+            others = [u for u in self.graph.users[node] if u not in copies]
+            if len(copies) != 1 or any(u.op.name not in SPECIAL for u in others):
                 continue
+            (copy,) = copies
+            end = copy.attrs["body"].outputs[0] if copy.op.name == "fusion" else copy
             access: Access | None = identity(node.shape)
-            for view in _chain(ends[0]):
+            for view in _chain(end):
                 access = None if access is None else through(view, access)
-            if access is not None:
-                self.copied[node] = (user, access)
+            strides = None if access is None else inverse(access, node.shape)
+            if access is not None and strides is not None and (not others or strides[-1] == 1):
+                self.copied[node] = (copy, access)
+
+    @staticmethod
+    def _only_copies(user: Node, results: set[Node]) -> bool:
+        """Whether a node does nothing but copy one value."""
+        if user.op.name == "fusion":
+            body = user.attrs["body"]
+            return len(body.inputs) == len(body.outputs) == 1 and all(
+                n.op.name in VIEWS for n in body.nodes
+            )
+        return user.op.name in VIEWS and user in results
 
     def dense(self, node: Node) -> int:
         """The buffer that holds the node's elements in a row; made now if it is a view."""
         found = self.buffers.get(node)
         if found is None:
-            if node.op.name in VIEWS:
+            if not tensor(node).numel:
+                self.empty(node)
+                return self.buffers[node]
+            if node.op.name in VIEWS or node in self.views:
                 source, access = self.view_of(node)
                 numel = tensor(source).numel
                 if relation(access, numel) == relation(identity(source.shape), numel):
                     found = self.buffers[node] = self.dense(source)
                     return found
-            self.loops(node, _alone(node))
+            self.alone(node)
             found = self.buffers[node]
         return found
 
@@ -151,13 +171,13 @@ class Lowering:
             self.returned.add(index)
             return index
         same = Node(node.name, OPS["reshape"], (node,), {"shape": node.shape}, node.type, node.source)
-        self.loops(same, _alone(same))
+        self.alone(same)
         self.returned.add(self.buffers[same])
         return self.buffers[same]
 
     def view_of(self, node: Node) -> tuple[Node, Access]:
         """The dense value a node shows, and how."""
-        if node in self.buffers or node.op.name not in VIEWS:
+        if node in self.buffers or (node.op.name not in VIEWS and node not in self.views):
             return node, identity(node.shape)
         if node not in self.views:
             source, access = self.view_of(node.operands[0])
@@ -199,13 +219,12 @@ class Lowering:
             self.host(node, reason)
         elif name in CONTRACTIONS:
             lower_contraction(self, _alone(node), node.operands, [node])
-        elif name in WHOLE:
-            try:
-                WHOLE[name](self, node)
-            except UnsupportedError as error:
-                self.host(node, str(error).splitlines()[0])
+        elif name in SPECIAL:
+            SPECIAL[name](self, node)
+        elif name in SCATTERS and not (name in ONE_HOT and writes_one(node)):
+            lower_scatter(self, node)
         else:
-            self.loops(node, _alone(node))
+            self.alone(node)
 
     def host_reason(self, node: Node) -> str | None:
         """Why a node runs in NumPy; None if a kernel computes it."""
@@ -220,11 +239,13 @@ class Lowering:
             return "an operand has no elements"
         if may_divide_by_zero(node):
             return "integer division by zero must raise"
+        if node.op.name in CONTRACTIONS and not node.dtype.is_floating_point:
+            return f"contraction kernels do not multiply {node.dtype.short}"
         if node.op.kind == "pointwise" and node.op.body is not None and node.operands:
             return None
-        if node.op.name in ONE_HOT and writes_one(node):
-            return None
-        if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in WHOLE:
+        if node.op.name in SCATTERS:
+            return None if node.dtype in SUMMED else f"no scatter kernel for {node.dtype.short}"
+        if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in SPECIAL:
             return None
         return f"no kernel computes {node.op.name}"
 
@@ -266,10 +287,10 @@ class Lowering:
             return
         self.launch(body, pieces, node.operands, results)
 
-    def loops(self, node: Node, body: Graph) -> None:
+    def alone(self, node: Node) -> None:
         """A node on its own, as loop kernels."""
-        operands = tuple(dict.fromkeys(node.operands))
-        self.launch(body, self.pieces(body), operands, [node])
+        body = _alone(node)
+        self.launch(body, self.pieces(body), tuple(dict.fromkeys(node.operands)), [node])
 
     def pieces(self, body: Graph) -> list[Piece]:
         """The launches of a body; equal bodies (the layers of a network) are lowered once."""

@@ -18,9 +18,9 @@ from ..ir.graph import Graph, Node
 from ..ir.passes.fuse_cores import CONTRACTIONS
 from ..ir.passes.fuse_index import VIEWS, Access, identity, recut, through
 from ..ir.text import value_text
-from .contraction import Contraction, Convolution, Epilogue, Layout, Step, plan
+from ..ir.types import TensorType
+from .contraction import Contraction, Convolution, Epilogue, Layout, Plan
 from .kernel import compute_dtype
-from .llvm.target import target
 
 if TYPE_CHECKING:
     from .lower import Lowering
@@ -35,22 +35,30 @@ def lower_contraction(
     """
     product = next(n for n in body.nodes if n.op.name in CONTRACTIONS)
     bound = dict(zip(body.inputs, operands, strict=True))
+    places = [lowering.place(r, product.shape) for r in results]
+    layouts = [
+        Layout.of(product.shape, n.dtype) if p is None else Layout(p, 0, n.dtype)
+        for n, p in zip(body.outputs, places, strict=True)
+    ]
     epilogue = _Epilogue(body, product)
-    described = epilogue.describe()
-    sources = [_layout(x) for x in product.operands]
+    described = epilogue.describe(tuple(layouts))
+    sources = [_operand_layout(x) for x in product.operands]
     description = _description(product, [layout for _, layout in sources], described)
+    planned = lowering.plan(description)
     slots = [lowering.dense(bound[node]) for node, _ in sources]
     slots += [lowering.dense(bound[node]) for node in epilogue.operands]
     for inner, result in zip(body.outputs, results, strict=True):
-        type = inner.type
-        assert not isinstance(type, tuple)
-        slots.append(
-            lowering.builder.value(inner.name, type) if result is None else lowering.value(result)
-        )
-    planned = plan(description, target())
-    slots += [lowering.builder.value(f"{product.name}_packed", t) for t in planned.temporaries]
+        slots.append(lowering.placed(result, tensor_type(inner)))
     nodes = tuple(n for n in body.nodes if n.op.name not in VIEWS)
-    pairs = _inplace_slots(product, description.epilogue, slots)
+    add_plan(lowering, planned, slots, nodes, _inplace_slots(product, description.epilogue, slots))
+
+
+def add_plan(
+    lowering: Lowering, planned: Plan, slots: list[int], nodes: tuple[Node, ...],
+    pairs: Sequence[tuple[int, int]] = (),
+) -> None:  # fmt: skip
+    """Add a plan's launches; `slots` are the buffers of its description, `pairs` see `Launch.inplace`."""
+    slots = [*slots, *(lowering.builder.value("packed", t) for t in planned.temporaries)]
     for step in planned.steps:
         position = {slot: p for p, slot in enumerate(step.operands)}
         lowering.builder.launch(
@@ -61,29 +69,9 @@ def lower_contraction(
             chunks=step.chunks,
             grain=step.grain,
             work=step.work,
-            inplace=_inplace(description, step),
+            inplace=tuple((position[r], position[x]) for r, x in pairs if {r, x} <= position.keys()),
             nodes=nodes,
         )
-
-
-def _inplace(description: Any, step: Step) -> tuple[tuple[int, int], ...]:
-    """Results that may take the memory of an epilogue operand: see `program.Launch.inplace`.
-
-    A matmul's epilogue reads and writes every element once, at the same place.  A convolution's
-    may compute elements at the edges twice.
-    """
-    if not isinstance(description, Contraction):
-        return ()
-    operands, results = description.epilogue.operands, description.epilogue.results
-    return tuple(
-        (step.operands.index(2 + len(operands) + r), step.operands.index(2 + x))
-        for r, result in enumerate(results)
-        for x, operand in enumerate(operands)
-        if operand == result
-        and 2 + len(operands) + r in step.operands
-        and 2 + x in step.operands
-        and step.operands.index(2 + len(operands) + r) in step.writes
-    )
 
 
 def _inplace_slots(product: Node, epilogue: Epilogue, slots: list[int]) -> list[tuple[int, int]]:
@@ -168,15 +156,16 @@ def _access(node: Node) -> tuple[Node, Access]:
     return source, found
 
 
-def _layout(node: Node) -> tuple[Node, Layout]:
+def _operand_layout(node: Node) -> tuple[Node, Layout]:
     """The body's input that a contraction's operand shows, and its layout."""
     source, access = _access(node)
     if source.op.kind != "input":
         raise CompileError(f"a contraction reads {source!r} before it is in memory")
-    return source, _layout_of(source, access)
+    return source, layout_of(source, access)
 
 
-def _layout_of(source: Node, access: Access) -> Layout:
+def layout_of(source: Node, access: Access) -> Layout:
+    """The layout of a view of a dense value; raises CompileError if a dimension has two strides."""
     if any(len(dim) > 1 for dim in access.dims):
         raise CompileError(f"{source!r} is not read with one stride per dimension")
     strides: list[int] = []
@@ -185,6 +174,11 @@ def _layout_of(source: Node, access: Access) -> Layout:
         strides.append(dim[0][1] if dim else step)
         step = strides[-1] * (dim[0][0] if dim else 1)
     return Layout(tuple(reversed(strides)), access.offset, source.dtype)
+
+
+def tensor_type(node: Node) -> TensorType:
+    assert isinstance(node.type, TensorType), node
+    return node.type
 
 
 class _Epilogue:
@@ -198,15 +192,14 @@ class _Epilogue:
         self.lines: list[tuple[Node, list[Any]]] = []  # pointwise nodes and their arguments
         self.numbers: dict[Node, Any] = {product: ("accumulator",)}
 
-    def describe(self) -> Epilogue:
-        shape = self.product.shape
+    def describe(self, results: tuple[Layout, ...]) -> Epilogue:
+        """The epilogue that leaves its results in the given layouts."""
         for node in self.body.nodes:
             if node is not self.product and node.op.kind == "pointwise":
                 arguments = [self._argument(node, x) for x in node.inputs]
                 self.numbers[node] = ("line", len(self.lines))
                 self.lines.append((node, arguments))
         outputs = [self.numbers[n] for n in self.body.outputs]
-        results = tuple(Layout.of(shape, n.dtype) for n in self.body.outputs)
         if not self.lines and len(outputs) == 1:
             return Epilogue(results=results)
         key = ";".join(
@@ -258,7 +251,7 @@ class _Epilogue:
             found = recut(access, self.product.shape)
             if found is None:
                 raise CompileError(f"an epilogue cannot read {operand!r}")
-            layout = _layout_of(source, found)
+            layout = layout_of(source, found)
         if (source, layout) not in self.places:
             self.places[source, layout] = len(self.operands)
             self.operands.append(source)

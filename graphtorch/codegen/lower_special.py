@@ -19,6 +19,7 @@ from ..ir.passes.fuse_index import Access
 from ..ir.types import TensorType, float32, float64
 from .contraction import Attention, AttentionBackward, Layout, MaxPool, MaxPoolBackward, Plan, plan
 from .llvm.target import target
+from .lower_contraction import add_plan
 
 if TYPE_CHECKING:
     from .lower import Lowering
@@ -41,11 +42,18 @@ def lower_attention(lowering: Lowering, node: Node) -> None:
     slots, layouts = _operands(lowering, node.operands)
     types = node.type
     assert isinstance(types, tuple)
-    planned = _plan(_attention(node, layouts, Layout.of(types[0].shape)))
+    y, logsumexp = lowering.results(node)
+    place = lowering.place(y, types[0].shape)  # heads side by side, if that is how y is read
+    if place is not None and place[-1] == 1:
+        result = Layout(place, 0, types[0].dtype)
+    else:
+        place, result = None, Layout.of(types[0].shape, types[0].dtype)
+    planned = _plan(_attention(node, layouts, result))
     if planned is None:
         lowering.host(node, "no attention kernel for these layouts")
         return
-    _launch(lowering, planned, slots + _results(lowering, node), node)
+    to = lowering.own(y, types[0]) if place is None else lowering.placed(y, types[0])
+    add_plan(lowering, planned, [*slots, to, lowering.own(logsumexp, types[1])], (node,))
 
 
 def lower_attention_backward(lowering: Lowering, node: Node) -> None:
@@ -60,7 +68,7 @@ def lower_attention_backward(lowering: Lowering, node: Node) -> None:
     if planned is None:
         lowering.host(node, "no attention kernel for these layouts")
         return
-    _launch(lowering, planned, slots + _results(lowering, node), node)
+    add_plan(lowering, planned, slots + _results(lowering, node), (node,))
 
 
 def _attention(node: Node, layouts: Sequence[Layout], result: Layout) -> Attention:
@@ -86,7 +94,7 @@ def lower_max_pool(lowering: Lowering, node: Node) -> None:
     if planned is None:
         lowering.host(node, f"no max pooling kernel for {x_type}")
         return
-    _launch(lowering, planned, [lowering.dense(x), *_results(lowering, node)], node)
+    add_plan(lowering, planned, [lowering.dense(x), *_results(lowering, node)], (node,))
 
 
 def lower_max_pool_backward(lowering: Lowering, node: Node) -> None:
@@ -102,7 +110,7 @@ def lower_max_pool_backward(lowering: Lowering, node: Node) -> None:
         return
     slots = [lowering.dense(x) for x in node.operands]
     slots.append(lowering.value(node))
-    _launch(lowering, planned, slots, node)
+    add_plan(lowering, planned, slots, (node,))
 
 
 def _trusted(indices: Node) -> bool:
@@ -144,10 +152,7 @@ def _results(lowering: Lowering, node: Node) -> list[int]:
     """Buffers of a node's results, wanted or not."""
     assert isinstance(node.type, tuple)
     parts = zip(lowering.results(node), node.type, strict=True)
-    return [
-        lowering.builder.value(f"{node.name}_{i}", type) if part is None else lowering.value(part)
-        for i, (part, type) in enumerate(parts)
-    ]
+    return [lowering.own(part, type) for part, type in parts]
 
 
 def _plan(description: Any) -> Plan | None:
@@ -158,16 +163,6 @@ def _plan(description: Any) -> Plan | None:
         return plan(description, target())
     except UnsupportedError:
         return None
-
-
-def _launch(lowering: Lowering, planned: Plan, slots: Sequence[int], node: Node) -> None:
-    temporaries = [lowering.builder.value(f"{node.name}_scratch", t) for t in planned.temporaries]
-    slots = [*slots, *temporaries]
-    for step in planned.steps:
-        lowering.builder.launch(
-            lowering.shared(step.kernel), [slots[i] for i in step.operands], step.writes,
-            params=step.params, chunks=step.chunks, grain=step.grain, work=step.work, nodes=(node,),
-        )  # fmt: skip
 
 
 SPECIAL: dict[str, Callable[[Lowering, Node], None]] = {

@@ -100,6 +100,7 @@ class Cores:
         self.graph = graph
         self.origin: dict[Node, tuple[Node, Access]] = {}
         self.copies: set[Node] = set()
+        self.kinds = {n: _kind(n) for n in graph.nodes}
         self._trace()
         self._demand()
         self.list: list[Core] = []
@@ -141,7 +142,7 @@ class Cores:
             elif relation(access, source.type.numel) != same(source.type.numel):  # type: ignore[union-attr]
                 self._copy(node)
         for node in self.graph.nodes:
-            kind = _kind(node)
+            kind = self.kinds[node]
             if kind in ("contraction", "opaque"):
                 for operand in node.operands:
                     if operand not in self.origin:
@@ -158,7 +159,7 @@ class Cores:
         self.effects: list[tuple[int, int]] = []  # edges that keep effects in order
         results = {self.origin[n][0] if n not in self.copies else n for n in self.graph.results}
         for node in self.graph.nodes:
-            kind = "copy" if node in self.copies else _kind(node)
+            kind = "copy" if node in self.copies else self.kinds[node]
             if kind in ("view", "creation"):
                 continue
             number = self.number[node] = len(self.list)
@@ -226,7 +227,7 @@ def _kind(node: Node) -> str:
     if any(t.numel == 0 or t.dtype.is_complex for t in types):
         return "opaque"
     if name in CONTRACTIONS:
-        return "contraction"
+        return "contraction" if node.dtype.is_floating_point else "opaque"
     if may_divide_by_zero(node):
         return "opaque"
     if node.op.kind == "pointwise" and node.op.body is not None and node.operands:

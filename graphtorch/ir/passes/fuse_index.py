@@ -14,6 +14,7 @@ addresses by walking the same views with loop variables.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Access:
         return _merged(digit for dim in self.dims for digit in dim)
 
 
+@functools.cache
 def identity(shape: tuple[int, ...]) -> Access:
     """The map of a value onto itself."""
     strides = contiguous_strides(shape)
@@ -237,3 +239,31 @@ def relation(access: Access, numel: int) -> Runs | None:
     if step != numel:
         return None
     return runs((extent, stride == 0) for extent, stride in digits)
+
+
+def inverse(access: Access, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides at which a source of `shape` lies in a dense copy of its view.
+
+    None where the view does not show every element once, or a dimension needs several strides.
+
+    >>> inverse(Access((((6, 1),), ((4, 6),))), (4, 6))  # the transpose of a 4 x 6 array
+    (1, 4)
+    """
+    if access.offset or math.prod(e for dim in access.dims for e, _ in dim) != math.prod(shape):
+        return None
+    steps = contiguous_strides(shape)
+    owners = {step: d for d, (n, step) in enumerate(zip(shape, steps, strict=True)) if n != 1}
+    found = [1] * len(shape)
+    missing = set(owners.values())
+    place = 1
+    for extent, stride in reversed(access.digits):
+        while extent > 1:
+            d = owners.get(stride)
+            if d is None or d not in missing or extent % shape[d]:
+                return None
+            missing.discard(d)
+            found[d] = place
+            place *= shape[d]
+            extent //= shape[d]
+            stride *= shape[d]
+    return None if missing else tuple(found)
