@@ -1,6 +1,7 @@
 """Tensors from sizes, ranges and Python data against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
+
 from tests.parity.side_by_side import agree
 
 PROGRAMS = """

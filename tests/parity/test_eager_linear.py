@@ -1,6 +1,7 @@
 """Matrix products, einsum and linear algebra against torch.  One program a line; see `side_by_side.py` for the names it may use."""
 
 import pytest
+
 from tests.parity.side_by_side import agree
 
 PROGRAMS = """

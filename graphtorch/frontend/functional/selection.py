@@ -241,8 +241,18 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
         index = bind(_RESHAPE, (index,), {"shape": (1,)})
     if not input._array.ndim:
         return ops.copy(input)
-    result = ops.take(input, index, dim=dim)
+    result = taken(input, index, dim)
     return result if out is None else into(out, result)
+
+
+def taken(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The op `take` with PyTorch's words for an index out of range."""
+    try:
+        return ops.take(input, index, dim=dim)
+    except IndexError:
+        raise IndexError(
+            message("index out of range in self", operands={"self": input.type_, "index": index.type_})
+        ) from None
 
 
 def take(input: Tensor, index: Tensor) -> Tensor:

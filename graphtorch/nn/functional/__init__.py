@@ -1,5 +1,6 @@
 """`torch.nn.functional`: layers without state.  One file per family; this page lists the names."""
 
+# isort: off
 from .activation import (
     celu, elu, elu_, gelu, glu, gumbel_softmax, hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_,
     leaky_relu, leaky_relu_, log_softmax, logsigmoid, mish, prelu, relu, relu6, relu_, rrelu, selu, sigmoid,
@@ -26,4 +27,5 @@ from .pooling import (
     adaptive_max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d,
     max_pool3d, max_unpool1d, max_unpool2d,
 )  # fmt: skip
-from .similarity import cosine_similarity, normalize, pairwise_distance
+from .sampling import affine_grid, grid_sample
+from .similarity import cosine_similarity, normalize, pairwise_distance, pdist

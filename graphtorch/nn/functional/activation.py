@@ -10,6 +10,7 @@ from typing import Any
 
 import graphtorch as torch
 
+from ...errors import message
 from ...frontend.tensor import Tensor
 from ...ir import ops
 
@@ -33,7 +34,9 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
     """x clamped to [min_val, max_val]."""
     return _done(input, torch.clamp(input, min_val, max_val), inplace)
 
@@ -119,12 +122,16 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards zero by lambd, zero within lambd of it."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return torch.where(input > lambd, input - lambd, torch.where(input < -lambd, input + lambd, input * 0))
+    return torch.where(
+        input > lambd, input - lambd, torch.where(input < -lambd, input + lambd, input * 0)
+    )
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x, or zero where |x| <= lambd."""
-    return torch.where((input > lambd) | (input < -lambd) | torch.isnan(input), input, torch.zeros_like(input))
+    return torch.where(
+        (input > lambd) | (input < -lambd) | torch.isnan(input), input, torch.zeros_like(input)
+    )
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -134,7 +141,9 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, value otherwise."""
-    return _done(input, torch.where(input > threshold, input, torch.full_like(input, value)), inplace)
+    return _done(
+        input, torch.where(input > threshold, input, torch.full_like(input, value)), inplace
+    )
 
 
 def threshold_(input: Tensor, threshold_: float, value: float) -> Tensor:
@@ -155,7 +164,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def rrelu(
-    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
 ) -> Tensor:
     """leaky_relu with a slope drawn from U(lower, upper) per element in training, its mean otherwise."""
     if not training:
@@ -184,7 +197,12 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
     if input.shape[dim] % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
+        raise RuntimeError(
+            message(
+                f"Halving dimension must be even, but dimension {dim % input.ndim} is size {input.shape[dim]}",
+                operands={"input": input.type_},
+            )
+        )
     a, b = torch.chunk(input, 2, dim)
     return a * torch.sigmoid(b)
 
@@ -204,24 +222,32 @@ def _softmax(op: Any, input: Tensor, dim: int | None, dtype: Any) -> Tensor:
     if dtype is not None:
         input = input.to(dtype)
     if not input.dtype.is_floating_point:
-        raise RuntimeError(f'"softmax_lastdim_kernel_impl" not implemented for \'{input.dtype.name}\'')
+        raise RuntimeError(
+            f"\"softmax_lastdim_kernel_impl\" not implemented for '{input.dtype.name}'"
+        )
     dim = _softmax_dim(op.name, input.ndim, dim)
     if input.ndim == 0:
         return op(input.reshape(1), dim=0).reshape(())
     return op(input, dim=dim)
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`."""
     return _softmax(ops.softmax, input, dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
     """x - log(sum(exp(x))) along `dim`."""
     return _softmax(ops.log_softmax, input, dim, dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
     """softmax(-x)."""
     return softmax(-input, dim, dtype=dtype)
 

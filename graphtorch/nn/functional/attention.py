@@ -29,7 +29,21 @@ def scaled_dot_product_attention(
     """
     if attn_mask is not None and is_causal:
         raise RuntimeError(
-            message("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+            message(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
+        )
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        count = query.shape[:-2].numel()
+        raise RuntimeError(
+            message(
+                f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {query.shape[-1]}] but"
+                f" got: [{count}, {key.shape[-1]}]."
+                if query.shape[-1] != key.shape[-1]
+                else f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {key.shape[-2]}]"
+                f" but got: [{count}, {value.shape[-2]}].",
+                operands={"query": query.type_, "key": key.type_, "value": value.type_},
+            )
         )
     if enable_gqa and key.shape[-3] != query.shape[-3]:
         repeats = query.shape[-3] // key.shape[-3]
@@ -37,7 +51,8 @@ def scaled_dot_product_attention(
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     batch = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
     query, key, value = (
-        x if tuple(x.shape[:-2]) == tuple(batch) else x.expand(*batch, *x.shape[-2:]) for x in (query, key, value)
+        x if tuple(x.shape[:-2]) == tuple(batch) else x.expand(*batch, *x.shape[-2:])
+        for x in (query, key, value)
     )
     if attn_mask is not None:
         if attn_mask.dtype is torch.bool:
@@ -46,7 +61,9 @@ def scaled_dot_product_attention(
         attn_mask = attn_mask.expand(*batch, query.shape[-2], key.shape[-2])
     if dropout_p == 0.0:
         operands = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
-        return ops.scaled_dot_product_attention(*operands, is_causal=is_causal, scale=float(scale))[0]
+        return ops.scaled_dot_product_attention(*operands, is_causal=is_causal, scale=float(scale))[
+            0
+        ]
     scores = torch.matmul(query, key.transpose(-2, -1)) * scale
     if is_causal:
         allowed = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()

@@ -18,7 +18,9 @@ def _tuple(value: Any, count: int, name: str) -> tuple[int, ...]:
     if len(found) == 1:
         return found * count
     if len(found) != count:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {count} values, but got {value}")
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {count} values, but got {value}"
+        )
     return found
 
 
@@ -43,7 +45,15 @@ def _checked(name: str, input: Tensor, weight: Tensor, dims: int) -> tuple[Tenso
 
 
 def _conv(
-    name: str, dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    name: str,
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Tensor:
     x, batched = _checked(name, input, weight, dims)
     stride, dilation = _tuple(stride, dims, "stride"), _tuple(dilation, dims, "dilation")
@@ -86,14 +96,26 @@ def _conv(
 
 
 def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of [N, C, L] with [O, C / groups, k]."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of [N, C, H, W] with [O, C / groups, kh, kw]; padding may be 'same' or 'valid'.
 
@@ -103,18 +125,36 @@ def conv2d(
 
 
 def conv3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of [N, C, D, H, W] with [O, C / groups, kd, kh, kw]."""
     return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _transpose(
-    name: str, dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+    name: str,
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Tensor:
     x, batched = _checked(name, input, weight, dims)
     stride, dilation = _tuple(stride, dims, "stride"), _tuple(dilation, dims, "dilation")
-    padding, extra = _tuple(padding, dims, "padding"), _tuple(output_padding, dims, "output_padding")
+    padding, extra = (
+        _tuple(padding, dims, "padding"),
+        _tuple(output_padding, dims, "output_padding"),
+    )
     if x.shape[1] != weight.shape[0]:
         raise RuntimeError(
             message(
@@ -128,11 +168,19 @@ def _transpose(
             raise RuntimeError("output padding must be smaller than either stride or dilation")
     sizes = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
-        for n, s, p, d, k, e in zip(x.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True)
+        for n, s, p, d, k, e in zip(
+            x.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True
+        )
     )
     shape = (x.shape[0], weight.shape[1] * groups, *sizes)
     y = ops.conv_input_grad(
-        x, weight, input_shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+        x,
+        weight,
+        input_shape=shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
     )
     if bias is not None:
         y = y + bias.reshape(-1, *(1,) * dims)
@@ -144,7 +192,18 @@ def conv_transpose1d(
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
     """The gradient of `conv1d` with respect to its input, as a layer; weight [C, O / groups, k]."""
-    return _transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _transpose(
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
 def conv_transpose2d(
@@ -152,7 +211,18 @@ def conv_transpose2d(
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
     """The gradient of `conv2d` with respect to its input, as a layer; weight [C, O / groups, kh, kw]."""
-    return _transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _transpose(
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
 def conv_transpose3d(
@@ -160,14 +230,29 @@ def conv_transpose3d(
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
     """The gradient of `conv3d` with respect to its input, as a layer; weight [C, O / groups, kd, kh, kw]."""
-    return _transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _transpose(
+        "conv_transpose3d",
+        3,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
-def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+def unfold(
+    input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
     """Sliding blocks of [N, C, H, W] as columns [N, C * kh * kw, blocks]."""
     batched = input.ndim == 4
     x = input if batched else input.unsqueeze(0)
-    kernel, dilation, padding, stride = (_tuple(v, 2, "argument") for v in (kernel_size, dilation, padding, stride))
+    kernel, dilation, padding, stride = (
+        _tuple(v, 2, "argument") for v in (kernel_size, dilation, padding, stride)
+    )
     from .padding import pad
 
     x = pad(x, [padding[1], padding[1], padding[0], padding[0]])
@@ -180,7 +265,12 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
 
 
 def fold(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: Tensor,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
 ) -> Tensor:
     """Add columns [N, C * kh * kw, blocks] back into [N, C, H, W]."""
     batched = input.ndim == 3
@@ -198,6 +288,8 @@ def fold(
         spread = torch.zeros(n, channels, *counts, *reach, dtype=x.dtype)
         spread[..., :: dilation[0], :: dilation[1]] = blocks
         blocks = spread
-    y = ops.windows_add(blocks, shape=(n, channels, *padded), dims=(2, 3), sizes=reach, strides=stride)
+    y = ops.windows_add(
+        blocks, shape=(n, channels, *padded), dims=(2, 3), sizes=reach, strides=stride
+    )
     y = y[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
     return y if batched else y.squeeze(0)

@@ -17,7 +17,9 @@ def _scaled_mask(input: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     return mask if p == 1 else mask / (1 - p)
 
 
-def _dropped(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
+def _dropped(
+    input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool
+) -> Tensor:
     _check(p)
     if not training or p == 0 or input.numel() == 0:
         return input
@@ -36,24 +38,32 @@ def _channels(input: Tensor, dims: int, p: float, training: bool, inplace: bool)
     return _dropped(input, kept + (1,) * dims, p, training, inplace)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zero whole channels of [N, C, L] or [C, L]."""
     return _channels(input, 1, p, training, inplace)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zero whole channels of [N, C, H, W]."""
     if input.ndim == 3:  # PyTorch reads [C, H, W] as [N, C, L] here
         return _channels(input, 1, p, training, inplace)
     return _channels(input, 2, p, training, inplace)
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Zero whole channels of [N, C, D, H, W] or [C, D, H, W]."""
     return _channels(input, 3, p, training, inplace)
 
 
-def _alpha(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
+def _alpha(
+    input: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool
+) -> Tensor:
     _check(p)
     if not training or p == 0 or input.numel() == 0:
         return input
@@ -67,7 +77,9 @@ def _alpha(input: Tensor, shape: tuple[int, ...], p: float, training: bool, inpl
     return input._write(result) if inplace else result
 
 
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """Dropout that keeps mean and variance of SELU activations (Klambauer et al., 2017)."""
     return _alpha(input, tuple(input.shape), p, training, inplace)
 

@@ -6,6 +6,8 @@ import graphtorch as torch
 
 from ...errors import message
 from ...frontend.functional.selection import one_hot as one_hot
+from ...frontend.functional.selection import taken
+from ...frontend.functional.wrapping import scalar_name
 from ...frontend.tensor import Tensor
 from ...ir import ops
 
@@ -30,7 +32,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if a.dtype != w.dtype:
         raise RuntimeError(
             message(
-                f"mat1 and mat2 must have the same dtype, but got {input.dtype.name} and {weight.dtype.name}",
+                "expected m1 and m2 to have the same dtype, but got:"
+                f" {scalar_name(input.dtype).lower()} != {scalar_name(weight.dtype).lower()}",
                 operands={"input": input.type_, "weight": weight.type_},
             )
         )
@@ -69,7 +72,9 @@ def embedding(
     Raises IndexError for an index outside [0, n).
     """
     if sparse or scale_grad_by_freq:
-        raise NotImplementedError("embedding(sparse=..., scale_grad_by_freq=...) is not supported; gradients are dense")
+        raise NotImplementedError(
+            "embedding(sparse=..., scale_grad_by_freq=...) is not supported; gradients are dense"
+        )
     if input.dtype.kind not in "iu":
         raise RuntimeError(
             message(
@@ -91,7 +96,7 @@ def embedding(
     if padding_idx is not None and weight.requires_grad:
         kept = ops.take(weight, input, dim=0)
         return torch.where((input == padding_idx).unsqueeze(-1), kept.detach(), kept)
-    return ops.take(weight, input, dim=0)
+    return taken(weight, input, 0)
 
 
 def embedding_bag(
@@ -112,7 +117,9 @@ def embedding_bag(
         raise ValueError("mode has to be one of sum, mean or max")
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch"
+            )
         count, length = input.shape
         bags = torch.arange(count).repeat_interleave(length)
         input = input.reshape(-1)
@@ -124,9 +131,13 @@ def embedding_bag(
         starts = [int(o) for o in offsets.tolist()]
         count = len(starts) - 1 if include_last_offset else len(starts)
         ends = [*starts[1:], len(input)][:count]
-        bags = torch.tensor([i for i in range(count) for _ in range(ends[i] - starts[i])], dtype=torch.int64)
+        bags = torch.tensor(
+            [i for i in range(count) for _ in range(ends[i] - starts[i])], dtype=torch.int64
+        )
     else:
-        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
+        )
     rows = embedding(input, weight, padding_idx, max_norm, norm_type)
     if padding_idx is not None:
         keep = input != (padding_idx % weight.shape[0])
@@ -135,7 +146,9 @@ def embedding_bag(
             per_sample_weights = per_sample_weights[keep]
     if per_sample_weights is not None:
         if mode != "sum":
-            raise NotImplementedError("embedding_bag: per_sample_weights was not None. It is only supported for mode='sum'")
+            raise NotImplementedError(
+                "embedding_bag: per_sample_weights was not None. It is only supported for mode='sum'"
+            )
         rows = rows * per_sample_weights.unsqueeze(1)
     width = weight.shape[1]
     if mode == "max":

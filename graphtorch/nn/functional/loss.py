@@ -10,6 +10,7 @@ from typing import Any
 import graphtorch as torch
 
 from ...errors import message
+from ...frontend.functional.wrapping import scalar_name
 from ...frontend.tensor import Tensor
 from ...ir import ops
 from .activation import log_softmax, logsigmoid
@@ -52,7 +53,12 @@ def _regression(op: Any, input: Tensor, target: Tensor, reduction: str, **attrs:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """(input - target)^2."""
     reduction = _reduction(reduction, size_average, reduce)
@@ -63,7 +69,12 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """|input - target|."""
     reduction = _reduction(reduction, size_average, reduce)
@@ -74,7 +85,12 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     """d^2 / (2 beta) for |d| < beta, |d| - beta / 2 otherwise."""
     reduction = _reduction(reduction, size_average, reduce)
@@ -86,7 +102,11 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """d^2 / 2 for |d| < delta, delta (|d| - delta / 2) otherwise."""
     if delta <= 0:
@@ -94,7 +114,9 @@ def huber_loss(
     if weight is not None:
         loss = huber_loss(input, target, "none", delta) * weight
         return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
-    return _regression(ops.huber_loss, input, target, _reduction(reduction, None, None), delta=float(delta))
+    return _regression(
+        ops.huber_loss, input, target, _reduction(reduction, None, None), delta=float(delta)
+    )
 
 
 def _classes_last(input: Tensor) -> Tensor:
@@ -120,13 +142,15 @@ def _check_classes(input: Tensor, target: Tensor) -> None:
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(
             message(
-                f'"nll_loss_out_frame" expected scalar type Long but found {target.dtype.name}',
+                f"expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)}",
                 operands={"input": input.type_, "target": target.type_},
             )
         )
 
 
-def _classification(op: Any, input: Tensor, target: Tensor, weight: Any, reduction: str, **attrs: Any) -> Tensor:
+def _classification(
+    op: Any, input: Tensor, target: Tensor, weight: Any, reduction: str, **attrs: Any
+) -> Tensor:
     single = input.ndim == 1
     rows = input.unsqueeze(0) if single else _classes_last(input)
     target = target if target.dtype is torch.int64 else target.to(torch.int64)
@@ -160,7 +184,9 @@ def cross_entropy(
         if weight is not None:
             logs = logs * weight.reshape([-1 if i == dim else 1 for i in range(input.ndim)])
         loss = -(logs * target).sum(dim)
-        return loss.sum() / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
+        return (
+            loss.sum() / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
+        )
     _check_classes(input, target)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -182,12 +208,22 @@ def nll_loss(
     """-input at the target class, for log-probabilities [C], [N, C] or [N, C, d1, ...]."""
     _check_classes(input, target)
     return _classification(
-        ops.nll_loss, input, target, weight, _reduction(reduction, size_average, reduce), ignore_index=ignore_index
+        ops.nll_loss,
+        input,
+        target,
+        weight,
+        _reduction(reduction, size_average, reduce),
+        ignore_index=ignore_index,
     )
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-(t log p + (1 - t) log(1 - p)), logarithms clamped at -100."""
     if tuple(input.shape) != tuple(target.shape):
@@ -196,7 +232,9 @@ def binary_cross_entropy(
             " Please ensure they have the same size."
         )
     with torch.no_grad():
-        outside = bool(((input < 0) | (input > 1)).any()) if not torch.compiler.is_compiling() else False
+        outside = (
+            bool(((input < 0) | (input > 1)).any()) if not torch.compiler.is_compiling() else False
+        )
     if outside:
         raise RuntimeError("all elements of input should be between 0 and 1")
     log_p = torch.clamp(torch.log(input), min=-100)
@@ -218,7 +256,9 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Binary cross entropy of sigmoid(input), computed without overflow."""
     if tuple(input.shape) != tuple(target.shape):
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
     if pos_weight is None:
         loss = (1 - target) * input - logsigmoid(input)
     else:
@@ -229,7 +269,12 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Tensor:
     """target * (log target - input); `reduction="batchmean"` divides the sum by the batch size."""
     if log_target:
@@ -237,7 +282,10 @@ def kl_div(
     else:
         positive = target > 0
         safe = torch.where(positive, target, torch.ones_like(target))
-        loss = torch.where(positive, target * torch.log(safe), torch.zeros_like(target)) - target * input
+        loss = (
+            torch.where(positive, target * torch.log(safe), torch.zeros_like(target))
+            - target * input
+        )
     if reduction == "batchmean" and size_average is None and reduce is None:
         return loss.sum() / input.shape[0]
     return _reduce(loss, _reduction(reduction, size_average, reduce))
@@ -248,7 +296,9 @@ def poisson_nll_loss(
     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """exp(x) - t x for log_input, x - t log(x + eps) otherwise; `full` adds Stirling's term."""
-    loss = torch.exp(input) - target * input if log_input else input - target * torch.log(input + eps)
+    loss = (
+        torch.exp(input) - target * input if log_input else input - target * torch.log(input + eps)
+    )
     if full:
         safe = torch.where(target > 1, target, torch.ones_like(target))
         stirling = target * torch.log(safe) - target + 0.5 * torch.log(2 * math.pi * safe)
@@ -257,7 +307,12 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Tensor:
     """(log var + (x - t)^2 / var) / 2, var at least eps; `full` adds log(2 pi) / 2."""
     if not isinstance(var, Tensor):
@@ -276,23 +331,42 @@ def gaussian_nll_loss(
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """x where t = 1, max(0, margin - x) where t = -1."""
     zero = torch.zeros_like(input)
-    loss = torch.where(target != 1, torch.clamp(margin - input, min=0), zero) + torch.where(target != -1, input, zero)
+    loss = torch.where(target != 1, torch.clamp(margin - input, min=0), zero) + torch.where(
+        target != -1, input, zero
+    )
     return _reduce(loss, _reduction(reduction, size_average, reduce))
 
 
 def soft_margin_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """log(1 + exp(-t x))."""
-    return _reduce(torch.log1p(torch.exp(-target * input)), _reduction(reduction, size_average, reduce))
+    return _reduce(
+        torch.log1p(torch.exp(-target * input)), _reduction(reduction, size_average, reduce)
+    )
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, -t (x1 - x2) + margin)."""
     loss = torch.clamp(-target * (input1 - input2) + margin, min=0)
@@ -300,19 +374,32 @@ def margin_ranking_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """1 - cos where t = 1, max(0, cos - margin) where t = -1."""
     eps = 1e-12
     dot = (input1 * input2).sum(-1)
     cosine = dot / torch.sqrt(((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps))
     zero = torch.zeros_like(cosine)
-    loss = torch.where(target == 1, 1 - cosine, zero) + torch.where(target == -1, torch.clamp(cosine - margin, min=0), zero)
+    loss = torch.where(target == 1, 1 - cosine, zero) + torch.where(
+        target == -1, torch.clamp(cosine - margin, min=0), zero
+    )
     return _reduce(loss, _reduction(reduction, size_average, reduce))
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Mean over classes of the binary cross entropy with logits."""
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
@@ -340,14 +427,20 @@ def multi_margin_loss(
 
 
 def multilabel_margin_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """sum over targets j and non-targets i of max(0, 1 - (x[j] - x[i])) / C; targets end at the first -1."""
     single = input.ndim == 1
     x, t = (input.unsqueeze(0), target.unsqueeze(0)) if single else (input, target)
     valid = torch.cumprod((t >= 0).to(torch.int64), 1) == 1
     safe = torch.where(valid, t, torch.zeros_like(t))
-    is_target = torch.zeros(x.shape, dtype=torch.int64).scatter_add(1, safe, valid.to(torch.int64)) > 0
+    is_target = (
+        torch.zeros(x.shape, dtype=torch.int64).scatter_add(1, safe, valid.to(torch.int64)) > 0
+    )
     gaps = torch.clamp(1 - (x.gather(1, safe).unsqueeze(2) - x.unsqueeze(1)), min=0)
     counted = valid.unsqueeze(2) & ~is_target.unsqueeze(1)
     loss = torch.where(counted, gaps, torch.zeros_like(gaps)).sum((1, 2)) / x.shape[1]
@@ -391,7 +484,14 @@ def ctc_loss(
     """
     single = log_probs.ndim == 2
     logs = log_probs.unsqueeze(1) if single else log_probs
-    listed = lambda v: [int(x) for x in (v.reshape(-1).tolist() if isinstance(v, Tensor) else (v if hasattr(v, "__iter__") else [v]))]
+    listed = lambda v: [
+        int(x)
+        for x in (
+            v.reshape(-1).tolist()
+            if isinstance(v, Tensor)
+            else (v if hasattr(v, "__iter__") else [v])
+        )
+    ]
     times, sizes = listed(input_lengths), listed(target_lengths)
     losses, start = [], 0
     for n, (time, size) in enumerate(zip(times, sizes, strict=True)):
@@ -417,7 +517,9 @@ def _ctc_one(logs: Tensor, labels: list[int], blank: int) -> Tensor:
     length = len(extended)
     scores = logs[:, torch.tensor(extended)]
     never = float("-inf")
-    skips = torch.tensor([i >= 2 and extended[i] != blank and extended[i] != extended[i - 2] for i in range(length)])
+    skips = torch.tensor(
+        [i >= 2 and extended[i] != blank and extended[i] != extended[i - 2] for i in range(length)]
+    )
     alive = torch.tensor([i < 2 for i in range(length)])
     alpha = torch.where(alive, scores[0], torch.full_like(scores[0], never))
     for t in range(1, logs.shape[0]):
@@ -439,4 +541,3 @@ def _logsumexp3(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     dead = total == 0
     safe = torch.where(dead, torch.ones_like(total), total)
     return torch.where(dead, torch.full_like(total, float("-inf")), torch.log(safe)) + peak
-

@@ -33,7 +33,9 @@ def layer_norm(
     return ops.layer_norm(input, weight, bias, ndim=count, eps=eps)
 
 
-def _check_shape(input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None) -> None:
+def _check_shape(
+    input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None
+) -> None:
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but"
@@ -50,7 +52,10 @@ def _check_shape(input: Tensor, shape: tuple[int, ...], weight: Tensor | None, b
             )
         if x is not None and x._array.dtype != input._array.dtype:
             raise RuntimeError(
-                message("expected scalar types of input and parameters to be equal", operands={"input": input.type_, name: x.type_})
+                message(
+                    "expected scalar types of input and parameters to be equal",
+                    operands={"input": input.type_, name: x.type_},
+                )
             )
     if input._array.shape[-len(shape) :] != shape:
         raise RuntimeError(
@@ -63,7 +68,10 @@ def _check_shape(input: Tensor, shape: tuple[int, ...], weight: Tensor | None, b
 
 
 def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions (Zhang and Sennrich, 2019)."""
     shape = tuple(normalized_shape)
@@ -97,7 +105,9 @@ def batch_norm(
     if training:
         count = input.numel() // max(input.shape[1], 1)
         if count <= 1 and input.numel() > 0:
-            raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+            raise ValueError(
+                f"Expected more than 1 value per channel when training, got input size {input.shape}"
+            )
         y, mean, variance = ops.batch_norm(input, *affine, eps=eps)
         if running_mean is not None and running_var is not None:
             with torch.no_grad():
@@ -106,7 +116,9 @@ def batch_norm(
                 running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
     else:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         y = ops.batch_norm_inference(input, running_mean, running_var, *affine, eps=eps)
     return y + _per_channel(bias, input.ndim) if weight is None and bias is not None else y
 
@@ -136,7 +148,9 @@ def instance_norm(
     if running_mean is not None and running_var is not None:
         with torch.no_grad():
             unbiased = variance.reshape(input.shape[:2]).mean(0) * (spatial / (spatial - 1))
-            running_mean.copy_(running_mean * (1 - momentum) + mean.reshape(input.shape[:2]).mean(0) * momentum)
+            running_mean.copy_(
+                running_mean * (1 - momentum) + mean.reshape(input.shape[:2]).mean(0) * momentum
+            )
             running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
     y = centred * torch.rsqrt(variance + eps)
     if weight is not None:
@@ -153,7 +167,9 @@ def group_norm(
 ) -> Tensor:
     """Normalise groups of channels (Wu and He, 2018)."""
     if input.ndim < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
     if input.shape[1] % num_groups:
         raise RuntimeError(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape"
@@ -169,7 +185,9 @@ def local_response_norm(
 ) -> Tensor:
     """x / (k + alpha * mean of squares of `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
     if input.ndim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)"
+        )
     from .padding import pad
 
     squares = (input * input).unsqueeze(1)

@@ -11,7 +11,9 @@ from ...frontend.tensor import Tensor
 from ...ir import ops
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
     """Pad the last dimensions; `pad` lists (low, high) pairs from the last dimension on.
 
     mode: constant (negative amounts crop), reflect, replicate or circular.
@@ -20,7 +22,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if len(amounts) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(amounts) // 2 > input.ndim:
-        raise RuntimeError(f"Padding length too large: {len(amounts)} for an input of {input.ndim} dimensions")
+        raise RuntimeError(
+            f"Padding length too large: {len(amounts)} for an input of {input.ndim} dimensions"
+        )
     pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
     if mode == "constant":
         x = input
@@ -36,7 +40,13 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         if not any(low) and not any(high):
             return x.clone() if x is input else x
         fill = 0 if value is None else value
-        fill = bool(fill) if x.dtype is torch.bool else float(fill) if x.dtype.is_floating_point else int(fill)
+        fill = (
+            bool(fill)
+            if x.dtype is torch.bool
+            else float(fill)
+            if x.dtype.is_floating_point
+            else int(fill)
+        )
         return ops.pad(x, low=tuple(low), high=tuple(high), value=fill)
     if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
@@ -55,7 +65,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         elif mode == "circular":
             positions = positions % size
         else:
-            positions = (size - 1) - ((size - 1) - positions.abs()).abs() if size > 1 else positions * 0
+            positions = (
+                (size - 1) - ((size - 1) - positions.abs()).abs() if size > 1 else positions * 0
+            )
         x = torch.index_select(x, dim, positions)
     return x
 
@@ -71,7 +83,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         )
     x = input.reshape(*lead, c // (r * r), r, r, h, w)
     n = len(lead)
-    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, c // (r * r), h * r, w * r)
+    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(
+        *lead, c // (r * r), h * r, w * r
+    )
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -80,7 +94,9 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     *lead, c, h, w = input.shape
     x = input.reshape(*lead, c, h // r, r, w // r, r)
     n = len(lead)
-    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, c * r * r, h // r, w // r)
+    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(
+        *lead, c * r * r, h // r, w // r
+    )
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -103,13 +119,21 @@ def interpolate(
     if antialias:
         raise NotImplementedError("interpolate(antialias=True) is not supported")
     if (size is None) == (scale_factor is None):
-        raise ValueError("only one of size or scale_factor should be defined" if size is not None else "either size or scale_factor should be defined")
+        raise ValueError(
+            "only one of size or scale_factor should be defined"
+            if size is not None
+            else "either size or scale_factor should be defined"
+        )
     spatial = tuple(input.shape[2:])
     if size is not None:
         sizes = (int(size),) * dims if isinstance(size, int) else tuple(int(s) for s in size)
         scales: list[float | None] = [None] * dims
     else:
-        factors = [float(scale_factor)] * dims if isinstance(scale_factor, (int, float)) else [float(f) for f in scale_factor]
+        factors = (
+            [float(scale_factor)] * dims
+            if isinstance(scale_factor, (int, float))
+            else [float(f) for f in scale_factor]
+        )
         sizes = tuple(int(n * f) for n, f in zip(spatial, factors, strict=True))
         scales = [None] * dims if recompute_scale_factor else list(factors)
     if mode == "area":
@@ -135,7 +159,9 @@ def interpolate(
         for axis in range(dims):
             x = _cubic_axis(x, axis + 2, sizes[axis], scales[axis], bool(align_corners))
         return x
-    raise NotImplementedError(f"interpolate: mode {mode!r} for {input.ndim}-D input is not supported")
+    raise NotImplementedError(
+        f"interpolate: mode {mode!r} for {input.ndim}-D input is not supported"
+    )
 
 
 def _positions(n: int, m: int, scale: float | None, align: bool, dtype: Any) -> Tensor:
@@ -180,6 +206,12 @@ def _cubic_axis(x: Tensor, dim: int, m: int, scale: float | None, align: bool) -
     return total
 
 
-def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Tensor:
+def upsample(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
     """Old name of `interpolate`."""
     return interpolate(input, size, scale_factor, mode, align_corners)

@@ -27,7 +27,14 @@ def _batched(name: str, input: Tensor, dims: int) -> tuple[Tensor, bool]:
 
 
 def _max(
-    dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool
+    dims: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
 ) -> Any:
     x, batched = _batched(f"max_pool{dims}d", input, dims)
     kernel = _tuple(kernel, dims, "kernel_size")
@@ -35,7 +42,9 @@ def _max(
     padding, dilation = _tuple(padding, dims, "padding"), _tuple(dilation, dims, "dilation")
     for k, p in zip(kernel, padding, strict=True):
         if p > k // 2:
-            raise RuntimeError(f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}")
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}"
+            )
     values, indices = ops.max_pool(
         x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
@@ -45,21 +54,39 @@ def _max(
 
 
 def max_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Maxima of windows of [N, C, L]; with `return_indices` also their flat positions."""
     return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Maxima of windows of [N, C, H, W]; with `return_indices` also their flat positions."""
     return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """Maxima of windows of [N, C, D, H, W]; with `return_indices` also their flat positions."""
     return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -74,7 +101,14 @@ def _count(size: int, kernel: int, stride: int, padding: int, ceil_mode: bool) -
 
 
 def _average(
-    dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: int | None
+    dims: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
 ) -> Tensor:
     from .padding import pad
 
@@ -86,29 +120,47 @@ def _average(
         raise RuntimeError("divisor must be not zero")
     spatial = tuple(x.shape[2:])
     counts = tuple(
-        _count(n, k, s, p, ceil_mode) for n, k, s, p in zip(spatial, kernel, stride, padding, strict=True)
+        _count(n, k, s, p, ceil_mode)
+        for n, k, s, p in zip(spatial, kernel, stride, padding, strict=True)
     )
     if any(c < 1 for c in counts):
-        raise RuntimeError(f"Given input size: {tuple(x.shape[1:])}. Calculated output size: {counts}. Output size is too small")
+        raise RuntimeError(
+            f"Given input size: {tuple(x.shape[1:])}. Calculated output size: {counts}. Output size is too small"
+        )
     high = tuple(
-        max((c - 1) * s + k - n - p, 0) for c, s, k, n, p in zip(counts, stride, kernel, spatial, padding, strict=True)
+        max((c - 1) * s + k - n - p, 0)
+        for c, s, k, n, p in zip(counts, stride, kernel, spatial, padding, strict=True)
     )
-    around = [side for p, h in zip(reversed(padding), reversed(high), strict=True) for side in (p, h)]
+    around = [
+        side for p, h in zip(reversed(padding), reversed(high), strict=True) for side in (p, h)
+    ]
     axes = tuple(range(2, dims + 2))
-    windows = ops.windows(pad(x, around) if any(around) else x, dims=axes, sizes=kernel, strides=stride)
+    windows = ops.windows(
+        pad(x, around) if any(around) else x, dims=axes, sizes=kernel, strides=stride
+    )
     windows = windows[(slice(None), slice(None), *(slice(0, c) for c in counts))]
     total = windows.sum(tuple(range(-dims, 0)))
     if divisor is not None:
         y = total / divisor
-    elif (count_include_pad or not any(padding)) and not (ceil_mode and any(h > p for h, p in zip(high, padding, strict=True))):
+    elif (count_include_pad or not any(padding)) and not (
+        ceil_mode and any(h > p for h, p in zip(high, padding, strict=True))
+    ):
         y = total / math.prod(kernel)
     else:
-        y = total / _window_sizes(spatial, counts, kernel, stride, padding, count_include_pad, x.dtype)
+        y = total / _window_sizes(
+            spatial, counts, kernel, stride, padding, count_include_pad, x.dtype
+        )
     return y if batched else y.squeeze(0)
 
 
 def _window_sizes(
-    spatial: tuple, counts: tuple, kernel: tuple, stride: tuple, padding: tuple, include: bool, dtype: Any
+    spatial: tuple,
+    counts: tuple,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    include: bool,
+    dtype: Any,
 ) -> Tensor:
     sizes = torch.ones((), dtype=dtype)
     for n, c, k, s, p in zip(spatial, counts, kernel, stride, padding, strict=True):
@@ -122,7 +174,12 @@ def _window_sizes(
 
 
 def avg_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Tensor:
     """Means of windows of [N, C, L]."""
     return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
@@ -133,7 +190,9 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Means of windows of [N, C, H, W]."""
-    return _average(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def avg_pool3d(
@@ -141,7 +200,9 @@ def avg_pool3d(
     divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Means of windows of [N, C, D, H, W]."""
-    return _average(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _average(
+        3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def _adaptive_sizes(input: Tensor, output_size: Any, dims: int) -> tuple[int, ...]:
@@ -170,7 +231,10 @@ def _adaptive_average(dims: int, input: Tensor, output_size: Any) -> Tensor:
             shape = (*y.shape[:axis_positive], count, size // count, *y.shape[axis_positive + 1 :])
             y = y.reshape(shape).mean(axis_positive + 1)
         else:
-            y = torch.cat([y.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in _cells(size, count)], axis)
+            y = torch.cat(
+                [y.narrow(axis, a, b - a).mean(axis, keepdim=True) for a, b in _cells(size, count)],
+                axis,
+            )
     return y
 
 
@@ -195,7 +259,13 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, return_indices: bo
     if not return_indices:
         y = input
         for axis, count in zip(range(-dims, 0), sizes, strict=True):
-            y = torch.cat([y.narrow(axis, a, b - a).amax(axis, keepdim=True) for a, b in _cells(y.shape[axis], count)], axis)
+            y = torch.cat(
+                [
+                    y.narrow(axis, a, b - a).amax(axis, keepdim=True)
+                    for a, b in _cells(y.shape[axis], count)
+                ],
+                axis,
+            )
         return y
     lead = tuple(input.shape[:-dims])
     positions = torch.arange(math.prod(spatial)).reshape(spatial)
@@ -210,7 +280,9 @@ def _adaptive_max(dims: int, input: Tensor, output_size: Any, return_indices: bo
         value, at = input[window].reshape(*lead, -1).max(-1)
         values.append(value)
         indices.append(positions[window[1:]].reshape(-1)[at])
-    return torch.stack(values, -1).reshape(*lead, *sizes), torch.stack(indices, -1).reshape(*lead, *sizes)
+    return torch.stack(values, -1).reshape(*lead, *sizes), torch.stack(indices, -1).reshape(
+        *lead, *sizes
+    )
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
@@ -228,27 +300,40 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(3, input, output_size, return_indices)
 
 
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool1d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
     """(sum of x^p)^(1/p) of windows of [N, C, L]."""
     mean = avg_pool1d(input**norm_type, kernel_size, stride, 0, ceil_mode)
     size = _tuple(kernel_size, 1, "kernel_size")[0]
     return (torch.sign(mean) * torch.relu(torch.abs(mean)) * size) ** (1.0 / norm_type)
 
 
-def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool2d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
     """(sum of x^p)^(1/p) of windows of [N, C, H, W]."""
     mean = avg_pool2d(input**norm_type, kernel_size, stride, 0, ceil_mode)
     size = math.prod(_tuple(kernel_size, 2, "kernel_size"))
     return (torch.sign(mean) * torch.relu(torch.abs(mean)) * size) ** (1.0 / norm_type)
 
 
-def _unpool(dims: int, input: Tensor, indices: Tensor, kernel: Any, stride: Any, padding: Any, output_size: Any) -> Tensor:
+def _unpool(
+    dims: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+) -> Tensor:
     kernel = _tuple(kernel, dims, "kernel_size")
     stride = kernel if stride is None else _tuple(stride, dims, "stride")
     padding = _tuple(padding, dims, "padding")
     if output_size is None:
         sizes = tuple(
-            (n - 1) * s - 2 * p + k for n, s, p, k in zip(input.shape[-dims:], stride, padding, kernel, strict=True)
+            (n - 1) * s - 2 * p + k
+            for n, s, p, k in zip(input.shape[-dims:], stride, padding, kernel, strict=True)
         )
     else:
         sizes = tuple(output_size)[-dims:]
@@ -259,14 +344,24 @@ def _unpool(dims: int, input: Tensor, indices: Tensor, kernel: Any, stride: Any,
 
 
 def max_unpool1d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """Maxima back at the positions `max_pool1d` returned, zeros elsewhere."""
     return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(
-    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
 ) -> Tensor:
     """Maxima back at the positions `max_pool2d` returned, zeros elsewhere."""
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)

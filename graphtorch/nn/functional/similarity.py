@@ -28,3 +28,10 @@ def normalize(
     denominator = torch.norm(input, p=p, dim=dim, keepdim=True).clamp(min=eps)
     result = input / denominator
     return result if out is None else out.copy_(result)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """p-norm distances between all pairs of rows, as a vector."""
+    rows = input.shape[0]
+    first, second = torch.triu_indices(rows, rows, 1)
+    return (input[first] - input[second]).norm(p=p, dim=1)

@@ -1,0 +1,11 @@
+"""`torch.utils.dlpack`."""
+
+from typing import Any
+
+from ..frontend.creation import from_dlpack as from_dlpack
+from ..frontend.tensor import Tensor
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule over the tensor's memory."""
+    return tensor.__dlpack__()  # type: ignore[attr-defined]
