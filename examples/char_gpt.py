@@ -1,7 +1,7 @@
 """A character-level GPT on nine plays of Shakespeare: AdamW, gradient clipping, then sampling.
 
-    python examples/char_gpt.py                   eager, then compiled
-    python examples/char_gpt.py --torch           the same program under PyTorch
+python examples/char_gpt.py                   eager, then compiled
+python examples/char_gpt.py --torch           the same program under PyTorch
 """
 
 import argparse
@@ -28,7 +28,10 @@ class Block(nn.Module):
 
     def forward(self, x):
         b, s, d = x.shape
-        q, k, v = (t.view(b, s, HEADS, d // HEADS).transpose(1, 2) for t in self.qkv(self.norm1(x)).split(d, dim=2))
+        q, k, v = (
+            t.view(b, s, HEADS, d // HEADS).transpose(1, 2)
+            for t in self.qkv(self.norm1(x)).split(d, dim=2)
+        )
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.project(attended.transpose(1, 2).reshape(b, s, d))
         return x + self.contract(F.gelu(self.expand(self.norm2(x))))

@@ -1,8 +1,8 @@
 """An MLP and a convolutional network on 1,797 real handwritten digits: DataLoader, Adam, a scheduler.
 
-    python examples/digits.py                 both models, eager and compiled
-    python examples/digits.py --model cnn     one of them
-    python examples/digits.py --torch         the same program under PyTorch
+python examples/digits.py                 both models, eager and compiled
+python examples/digits.py --model cnn     one of them
+python examples/digits.py --torch         the same program under PyTorch
 """
 
 import argparse
@@ -99,7 +99,9 @@ def main():
         print(f"{name}: compiled")
         compiled = train(make, True, options.epochs)
         print(f"  held-out accuracy {compiled[1]:.2%}, {compiled[2] * 1e3:.2f} ms a step (median)")
-        print(f"{name}: speed-up {eager[2] / compiled[2]:.1f}x; first compiled step {compiled[3]:.2f} s\n")
+        print(
+            f"{name}: speed-up {eager[2] / compiled[2]:.1f}x; first compiled step {compiled[3]:.2f} s\n"
+        )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,11 @@ def _cases() -> dict[str, Callable[[], tuple[Callable, tuple]]]:
 
         return function, (torch.randn(1_000_000),)
 
-    return {"MLP 784-128-10, Adam step": mlp, "LeNet-like CNN, SGD step": cnn, "pointwise chain, 1e6": chain}
+    return {
+        "MLP 784-128-10, Adam step": mlp,
+        "LeNet-like CNN, SGD step": cnn,
+        "pointwise chain, 1e6": chain,
+    }
 
 
 def measure(seconds: float) -> None:
@@ -70,4 +74,6 @@ def measure(seconds: float) -> None:
                 run(*arguments)
                 found.append(time.perf_counter() - start)
         eager, fast = (statistics.median(t) for t in times.values())
-        print(f"{name:30s} {eager * 1e6:9.0f} us {fast * 1e6:9.0f} us {eager / fast:6.1f}x {first:9.2f} s")
+        print(
+            f"{name:30s} {eager * 1e6:9.0f} us {fast * 1e6:9.0f} us {eager / fast:6.1f}x {first:9.2f} s"
+        )

@@ -41,7 +41,9 @@ def dump(options: argparse.Namespace) -> int:
             else:
                 text = inspection.stage_text(variant, options.stage, options.format)
             if options.format == "text":
-                parts.append(f"# {compiled.__name__}, variant {variant.generation}: {variant.reason}")
+                parts.append(
+                    f"# {compiled.__name__}, variant {variant.generation}: {variant.reason}"
+                )
             parts.append(text)
     _write("\n".join(parts), options.out)
     return 0

@@ -1,10 +1,10 @@
 """Arguments of `python -m graphtorch` and which command they mean.
 
-    run FILE.py ARGS...            run an unmodified PyTorch script with `torch` resolved to graphtorch
-    dump FILE.py[:FUNC]            print what the compiler made of the script's compiled functions
-    explain FILE.py                variants, guards, fallbacks, fusions, memory, time per kernel
-    report FILE.py --out DIR       the same as HTML pages with pictures
-    bench                          eager and compiled speed of a few models on this machine
+run FILE.py ARGS...            run an unmodified PyTorch script with `torch` resolved to graphtorch
+dump FILE.py[:FUNC]            print what the compiler made of the script's compiled functions
+explain FILE.py                variants, guards, fallbacks, fusions, memory, time per kernel
+report FILE.py --out DIR       the same as HTML pages with pictures
+bench                          eager and compiled speed of a few models on this machine
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True)
 
-    run = commands.add_parser("run", help="run a PyTorch script with `torch` resolved to graphtorch")
+    run = commands.add_parser(
+        "run", help="run a PyTorch script with `torch` resolved to graphtorch"
+    )
     run.add_argument("file")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the script")
 
@@ -43,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("file", metavar="FILE.py")
     explain.add_argument("arguments", nargs="*", help="arguments of the script, after --")
 
-    report = commands.add_parser("report", help="write HTML pages about a script's compiled functions")
+    report = commands.add_parser(
+        "report", help="write HTML pages about a script's compiled functions"
+    )
     report.add_argument("file", metavar="FILE.py")
     report.add_argument("arguments", nargs="*", help="arguments of the script, after --")
     report.add_argument("--out", default="ir-report", help="folder to write (default: ir-report)")

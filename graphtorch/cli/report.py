@@ -33,18 +33,32 @@ def write_report(file: str, functions: list[Any], folder: str) -> str:
     for function in functions:
         if function.left is not None:
             reason = html.escape(str(function.left))
-            rows.append(f"<tr><td>{html.escape(function.__name__)}</td><td colspan=4 class=left>left to eager: {reason}</td></tr>")
+            rows.append(
+                f"<tr><td>{html.escape(function.__name__)}</td><td colspan=4 class=left>left to eager: {reason}</td></tr>"
+            )
         for variant in function.variants:
             page = f"{_identifier(function.__name__)}_{len(rows)}.html"
-            _write(folder, page, f"{function.__name__}, variant {variant.generation}", _variant_page(variant))
+            _write(
+                folder,
+                page,
+                f"{function.__name__}, variant {variant.generation}",
+                _variant_page(variant),
+            )
             graph = variant.trace.graph
             seconds = " + ".join(f"{s * 1e3:.0f} ms {k}" for k, s in variant.seconds.items())
             rows.append(
                 f"<tr><td><a href='{page}'>{html.escape(function.__name__)}</a></td><td>{html.escape(variant.reason)}</td>"
                 f"<td>{len(graph.nodes)} nodes</td><td>{_launches(variant)}</td><td>{seconds}</td></tr>"
             )
-    table = "<table><tr><th>function</th><th>why</th><th>traced</th><th>runs as</th><th>took</th></tr>" + "".join(rows) + "</table>"
-    source = "".join(f"<details><summary>explain()</summary><pre>{html.escape(f.explain())}</pre></details>" for f in functions)
+    table = (
+        "<table><tr><th>function</th><th>why</th><th>traced</th><th>runs as</th><th>took</th></tr>"
+        + "".join(rows)
+        + "</table>"
+    )
+    source = "".join(
+        f"<details><summary>explain()</summary><pre>{html.escape(f.explain())}</pre></details>"
+        for f in functions
+    )
     return _write(folder, "index.html", f"graphtorch: {os.path.basename(file)}", table + source)
 
 
@@ -60,19 +74,27 @@ def _launches(variant: Variant) -> str:
 def _variant_page(variant: Variant) -> str:
     parts = ["<p><a href='index.html'>all functions</a></p>"]
     known = inspection.graphs(variant)
-    shown = [name for name in ("trace", "after:fuse", "after:fuse@forward", "after:fuse@backward") if name in known]
+    shown = [
+        name
+        for name in ("trace", "after:fuse", "after:fuse@forward", "after:fuse@backward")
+        if name in known
+    ]
     for name in shown:
         graph = known[name]
         if len(graph.nodes) <= _LARGEST_PICTURE:
             picture = inspection.graph_text(graph, "svg")
-            parts.append(f"<h2>{html.escape(name)}: {len(graph.nodes)} nodes</h2><div class=picture>{picture}</div>")
+            parts.append(
+                f"<h2>{html.escape(name)}: {len(graph.nodes)} nodes</h2><div class=picture>{picture}</div>"
+            )
     parts.append("<h2>Every stage</h2>")
     for stage in inspection.stage_names(variant):
         try:
             text = inspection.stage_text(variant, stage)
         except NotImplementedError as error:
             text = str(error)
-        parts.append(f"<details><summary>{html.escape(stage)}</summary><pre>{html.escape(text)}</pre></details>")
+        parts.append(
+            f"<details><summary>{html.escape(stage)}</summary><pre>{html.escape(text)}</pre></details>"
+        )
     return "".join(parts)
 
 

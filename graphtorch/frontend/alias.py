@@ -48,6 +48,8 @@ def install_as_torch() -> None:
     if known is graphtorch:
         return
     if known is not None:
-        raise RuntimeError("PyTorch is already imported in this process; call install_as_torch() before it")
+        raise RuntimeError(
+            "PyTorch is already imported in this process; call install_as_torch() before it"
+        )
     sys.meta_path.insert(0, _TorchFinder())
     sys.modules["torch"] = graphtorch

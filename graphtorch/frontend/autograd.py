@@ -106,7 +106,9 @@ class TapeNode:
     def name(self) -> str:
         """PyTorch's name of the node: `MulBackward0`."""
         output = self.output
-        return backward_name(self.op, self.attrs, output if isinstance(output, TensorType) else None, self.edges)
+        return backward_name(
+            self.op, self.attrs, output if isinstance(output, TensorType) else None, self.edges
+        )
 
     @property
     def next_functions(self) -> tuple:
@@ -209,7 +211,13 @@ def zero_of(shape: tuple[int, ...], dtype: Any) -> Any:
     return ops.full(shape=shape, value=0, dtype=dtype)
 
 
-def record(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], outputs: tuple[Tensor, ...], needs: tuple) -> None:
+def record(
+    op: Op,
+    inputs: tuple[Any, ...],
+    attrs: dict[str, Any],
+    outputs: tuple[Tensor, ...],
+    needs: tuple,
+) -> None:
     """Put an executed operation on the tape."""
     plan = plan_for(op, needs)
     node = TapeNode(
@@ -326,7 +334,11 @@ def _reach(roots: list[TapeNode], goals: set[int]) -> set[int]:
                 reaches[id(node)] = False
                 stack.append((node, True))
                 for edge in node.edges:
-                    if edge is not None and not isinstance(edge, Tensor) and id(edge[0]) not in reaches:
+                    if (
+                        edge is not None
+                        and not isinstance(edge, Tensor)
+                        and id(edge[0]) not in reaches
+                    ):
                         stack.append((edge[0], False))
     return {key for key, found in reaches.items() if found}
 
@@ -378,12 +390,18 @@ def _engine(
                     if tensor._node is node and grad is not None:
                         grads[tensor._index] = grad = _run_hooks(tensor, grad)
                         if tensor._retains_grad and inputs is None:
-                            tensor._grad = grad if tensor._grad is None else _add(tensor._grad, grad)
+                            tensor._grad = (
+                                grad if tensor._grad is None else _add(tensor._grad, grad)
+                            )
             for key in wanted:
                 if key[0] == id(node):
                     wanted[key] = grads[key[1]]
             if useful is not None and not any(
-                edge is not None and (id(edge if isinstance(edge, Tensor) else edge[0]) in useful or (id(edge), -1) in wanted)
+                edge is not None
+                and (
+                    id(edge if isinstance(edge, Tensor) else edge[0]) in useful
+                    or (id(edge), -1) in wanted
+                )
                 for edge in node.edges
             ):
                 continue
@@ -418,9 +436,7 @@ def _engine(
                 wanted[(key, -1)] = grad
     if inputs is None:
         return None
-    return [
-        wanted[(id(x._node), x._index) if x._node is not None else (id(x), -1)] for x in inputs
-    ]
+    return [wanted[(id(x._node), x._index) if x._node is not None else (id(x), -1)] for x in inputs]
 
 
 def _accumulate(leaf: Tensor, grad: Tensor, owned: set[int], create_graph: bool) -> None:
@@ -435,7 +451,9 @@ def _accumulate(leaf: Tensor, grad: Tensor, owned: set[int], create_graph: bool)
             before._write(_add(before, grad))
     else:
         storage = grad._storage
-        if not create_graph and (id(storage) in owned or grad._view is not None or not grad._array.flags.c_contiguous):
+        if not create_graph and (
+            id(storage) in owned or grad._view is not None or not grad._array.flags.c_contiguous
+        ):
             grad = ops.copy(grad)
         owned.add(id(storage))
         leaf.grad = grad
@@ -538,7 +556,9 @@ def grad(
     (tensor([6.]),)
     """
     if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) is not supported; loop over the gradients")
+        raise NotImplementedError(
+            "autograd.grad(is_grads_batched=True) is not supported; loop over the gradients"
+        )
     goals = _as_list(inputs)
     for goal in goals:
         if not goal.requires_grad:

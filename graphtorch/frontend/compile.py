@@ -36,7 +36,9 @@ CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 MAXIMUM_VARIANTS = 16
 CHANGING = ("lr", "params")  # entries of a parameter group that are read at every call
 
-REGISTRY: list[CompiledFunction] | None = None  # the CLI puts a list here to see every compiled function
+REGISTRY: list[CompiledFunction] | None = (
+    None  # the CLI puts a list here to see every compiled function
+)
 
 _tracing = threading.local()
 
@@ -143,7 +145,9 @@ class CompiledFunction:
             traced = time.perf_counter()
             self._guards(checker, tracer, watcher)
             try:
-                variant = make_variant(self.__name__, generation, tracer, args, kwargs, result, checker, reason)
+                variant = make_variant(
+                    self.__name__, generation, tracer, args, kwargs, result, checker, reason
+                )
             except (CompileError, NotImplementedError) as error:
                 self._leave(Leaving(str(error), self._definition()))
                 return result
@@ -167,13 +171,16 @@ class CompiledFunction:
             if before is None:
                 checker.require(f"{t}._grad is None", "no gradient yet")
             else:
-                checker.require(f"{t}._grad is {checker.name(before, 'g')}", "the same gradient tensor")
+                checker.require(
+                    f"{t}._grad is {checker.name(before, 'g')}", "the same gradient tensor"
+                )
 
     def _leave(self, left: Leaving) -> None:
         self.left = left
         self.history.append(f"left to eager: {left}")
         warnings.warn(
-            f"graphtorch.compile: {self.__name__} is left to eager: {left.reason} (at {left.line})", stacklevel=4
+            f"graphtorch.compile: {self.__name__} is left to eager: {left.reason} (at {left.line})",
+            stacklevel=4,
         )
 
     def _why(self, args: tuple, kwargs: dict) -> str:
@@ -199,7 +206,9 @@ class CompiledFunction:
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, number of variants, and the reason the function was left to eager (or None)."""
-        return CacheInfo(self.hits, self.misses, len(self.variants), str(self.left) if self.left else None)
+        return CacheInfo(
+            self.hits, self.misses, len(self.variants), str(self.left) if self.left else None
+        )
 
     def explain(self) -> str:
         """Text: every variant with its guards, kernels, host calls and memory; what was left to eager."""
@@ -250,7 +259,13 @@ def compile(
     """
     if model is None:
         return functools.partial(
-            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+            compile,
+            fullgraph=fullgraph,
+            dynamic=dynamic,
+            backend=backend,
+            mode=mode,
+            options=options,
+            disable=disable,
         )
     if disable:
         return model

@@ -53,11 +53,18 @@ class Eager:
                     output._view = (parent, op, attrs)
                     output._view_epoch = storage.epoch
         if tracked and grad_state.enabled and op.vjp is not None:
-            needs = tuple([isinstance(x, Tensor) and (x._requires_grad or x._history() is not None) for x in inputs])
+            needs = tuple(
+                [
+                    isinstance(x, Tensor) and (x._requires_grad or x._history() is not None)
+                    for x in inputs
+                ]
+            )
             if True in needs:
                 needs = differentiable(op, needs)
                 if True in needs:
-                    record(op, inputs, attrs, output if output.__class__ is tuple else (output,), needs)
+                    record(
+                        op, inputs, attrs, output if output.__class__ is tuple else (output,), needs
+                    )
         return output
 
 

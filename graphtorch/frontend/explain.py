@@ -32,7 +32,9 @@ def explain(function: CompiledFunction) -> str:
 def _variant(variant: Variant) -> list[str]:
     graph = variant.trace.graph
     kinds = Counter(node.op.name for node in graph.nodes)
-    common = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in kinds.most_common(8))
+    common = ", ".join(
+        f"{name} x{count}" if count > 1 else name for name, count in kinds.most_common(8)
+    )
     seconds = ", ".join(f"{stage} {s * 1e3:.0f} ms" for stage, s in variant.seconds.items())
     lines = [
         f"variant {variant.generation} ({variant.reason}); {seconds}",
@@ -56,11 +58,17 @@ def _program(role: str, program: Any) -> list[str]:
     lines = [f"  {role}:"]
     if not hasattr(program, "kernels"):
         return [*lines, "    interpreted node by node in NumPy"]
-    seconds = ", ".join(f"{stage} {s * 1e3:.1f} ms" for stage, s in program.seconds.items() if s >= 5e-5)
-    lines.append(f"    {len(program.launches)} launches of {len(program.kernels)} kernels; took {seconds}")
+    seconds = ", ".join(
+        f"{stage} {s * 1e3:.1f} ms" for stage, s in program.seconds.items() if s >= 5e-5
+    )
+    lines.append(
+        f"    {len(program.launches)} launches of {len(program.kernels)} kernels; took {seconds}"
+    )
     host = Counter(call.op.name for call in program.host_calls)
     if host:
-        listed = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in host.items())
+        listed = ", ".join(
+            f"{name} x{count}" if count > 1 else name for name, count in host.items()
+        )
         lines.append(f"    run by NumPy between kernels (no kernel yet): {listed}")
     lines.append(f"    memory: {str(program.memory).splitlines()[0]}")
     lines += _fusions(program.stages[-1][1])

@@ -127,12 +127,16 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs; to be overridden."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Compute one cotangent per argument of `forward`; to be overridden."""
-        raise NotImplementedError("You must implement the backward for your custom autograd.Function to use it.")
+        raise NotImplementedError(
+            "You must implement the backward for your custom autograd.Function to use it."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -169,9 +173,15 @@ class Function:
             node.cls, node.ctx = cls, ctx
             node.position = code_position()
             node.saved = [a.type_ if isinstance(a, Tensor) else None for a in args]
-            node.output = node.outputs = tuple(y.type_ if isinstance(y, Tensor) else None for y in listed)
+            node.output = node.outputs = tuple(
+                y.type_ if isinstance(y, Tensor) else None for y in listed
+            )
             for index, y in enumerate(listed):
-                if isinstance(y, Tensor) and y.dtype.kind in "fc" and id(y) not in ctx._non_differentiable:
+                if (
+                    isinstance(y, Tensor)
+                    and y.dtype.kind in "fc"
+                    and id(y) not in ctx._non_differentiable
+                ):
                     y._node, y._index = node, index
             saved = [y if not isinstance(y, Tensor) else y for y in ctx._to_save]
         else:

@@ -38,12 +38,22 @@ from .tensor import _PACKAGE, Tensor
 from .trace import Tracer
 
 _STDLIB = tuple(
-    os.path.realpath(p) + os.sep for p in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")} if p
+    os.path.realpath(p) + os.sep
+    for p in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    if p
 )
 _SIMPLE = (int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType, slice)
-_IDENTITY = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type, types.MethodType)
+_IDENTITY = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    type,
+    types.MethodType,
+)
 _IMPURE_MODULES = {"time", "random", "_random", "secrets", "numpy.random", "datetime", "logging"}
-_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite", "_pytest"))
+_LIBRARIES = tuple(
+    f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite", "_pytest")
+)
 _MISSING = object()
 _MAXIMUM_SNAPSHOT = 10_000
 
@@ -109,13 +119,30 @@ def snapshot(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any
     if isinstance(value, _SIMPLE):
         return (type(value), repr(value) if isinstance(value, float) else value)
     if isinstance(value, np.ndarray):
-        return ("ndarray", id(value), value.tobytes() if value.size <= 1_000_000 and value.dtype.kind != "O" else None)
+        return (
+            "ndarray",
+            id(value),
+            value.tobytes() if value.size <= 1_000_000 and value.dtype.kind != "O" else None,
+        )
     if isinstance(value, (list, tuple)) and depth < 8:
         return (type(value), tuple([snapshot(v, depth + 1, budget) for v in value]))
     if isinstance(value, dict) and depth < 8:
-        return (type(value), tuple([(snapshot(k, depth + 1, budget), snapshot(v, depth + 1, budget)) for k, v in value.items()]))
+        return (
+            type(value),
+            tuple(
+                [
+                    (snapshot(k, depth + 1, budget), snapshot(v, depth + 1, budget))
+                    for k, v in value.items()
+                ]
+            ),
+        )
     if isinstance(value, (set, frozenset)):
-        return (type(value), frozenset(map(id, value)) if any(not isinstance(v, _SIMPLE) for v in value) else frozenset(value))
+        return (
+            type(value),
+            frozenset(map(id, value))
+            if any(not isinstance(v, _SIMPLE) for v in value)
+            else frozenset(value),
+        )
     return ("is", id(value))
 
 
@@ -135,14 +162,22 @@ class ModuleState:
     def _take(self) -> Any:
         module = self.module
         fields = module.__dict__
-        plain = tuple([(k, snapshot(v)) for k, v in fields.items() if k not in _MODULE_SKIP and k not in _MODULE_DICTS])
+        plain = tuple(
+            [
+                (k, snapshot(v))
+                for k, v in fields.items()
+                if k not in _MODULE_SKIP and k not in _MODULE_DICTS
+            ]
+        )
         held = tuple(
             [
                 tuple([(k, id(v)) for k, v in fields[name].items()]) if fields.get(name) else ()
                 for name in _MODULE_DICTS
             ]
         )
-        trainable = tuple([p.requires_grad for p in fields["_parameters"].values() if p is not None])
+        trainable = tuple(
+            [p.requires_grad for p in fields["_parameters"].values() if p is not None]
+        )
         return plain, held, trainable, type(module)
 
     def holds(self) -> bool:
@@ -204,7 +239,9 @@ class Watcher:
         if _is_stdlib(filename):
             name = os.path.basename(filename)
             if name == "random.py" or "logging" in filename:
-                self.tracer.leave(f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed")
+                self.tracer.leave(
+                    f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed"
+                )
             return 1, None
         if any(part in filename for part in _LIBRARIES):
             return 1, None
@@ -218,7 +255,11 @@ class Watcher:
         else:
             owner = getattr(function, "__self__", None)
             module = getattr(function, "__module__", None) or getattr(owner, "__name__", None)
-            if module in _IMPURE_MODULES or type(owner).__module__ in ("_random", "random", "numpy.random.mtrand"):
+            if module in _IMPURE_MODULES or type(owner).__module__ in (
+                "_random",
+                "random",
+                "numpy.random.mtrand",
+            ):
                 self.tracer.leave(f"{function.__name__}() gives another value at every call")
 
     # ---- readings
@@ -272,7 +313,10 @@ class Watcher:
             if isinstance(value, Tensor) or isinstance(value, type) or value is None:
                 return
             if isinstance(value, types.ModuleType):
-                if _is_framework(getattr(value, "__file__", None) or "") or value.__name__.split(".")[0] in sys.stdlib_module_names:
+                if (
+                    _is_framework(getattr(value, "__file__", None) or "")
+                    or value.__name__.split(".")[0] in sys.stdlib_module_names
+                ):
                     return
                 found = value.__dict__.get(attribute, _MISSING)
             else:
@@ -302,7 +346,9 @@ class Watcher:
         try:
             picture = snapshot(value)
         except OverflowError:
-            self.tracer.leave(f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard")
+            self.tracer.leave(
+                f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard"
+            )
             return
         self.reads[key] = (holder, name, picture, value)
         self._look_into(value)
@@ -372,7 +418,9 @@ def _class_attribute(cls: type, name: str) -> Any:
     for base in cls.__mro__:
         if name in base.__dict__:
             found = base.__dict__[name]
-            if isinstance(found, (property, types.FunctionType, classmethod, staticmethod)) or hasattr(type(found), "__get__"):
+            if isinstance(
+                found, (property, types.FunctionType, classmethod, staticmethod)
+            ) or hasattr(type(found), "__get__"):
                 return _MISSING
             return found
     return _MISSING
@@ -393,7 +441,10 @@ def _skippable(value: Any) -> bool:
         return True
     if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         module = getattr(value, "__module__", None) or ""
-        return module.split(".")[0] in ("graphtorch", "builtins") or module.split(".")[0] in sys.stdlib_module_names
+        return (
+            module.split(".")[0] in ("graphtorch", "builtins")
+            or module.split(".")[0] in sys.stdlib_module_names
+        )
     return False
 
 
@@ -435,7 +486,9 @@ class Checker:
     def build(self) -> Callable[[tuple, dict], bool]:
         """Compile the function."""
         namespace = dict(self.names)
-        exec(compile(self.source, "<guards>", "exec"), namespace)  # our own text, printed by explain()
+        exec(
+            compile(self.source, "<guards>", "exec"), namespace
+        )  # our own text, printed by explain()
         return namespace["check"]
 
     # ---- kinds of guards
@@ -455,7 +508,10 @@ class Checker:
             if keys:
                 self.require(f"tuple({expression}) == {self.name(keys)}", "keys")
             else:
-                self.require(f"not {expression}", "no keyword arguments" if expression == "kwargs" else "empty")
+                self.require(
+                    f"not {expression}",
+                    "no keyword arguments" if expression == "kwargs" else "empty",
+                )
         elif isinstance(tree, (tuple, list)):
             self.require(f"len({expression}) == {len(values)}", "length")
         for (path, _), value in zip(_steps(tree, expression), values, strict=True):
@@ -469,18 +525,26 @@ class Checker:
             self.require(f"{expression} is {value!r}", "value")
         elif isinstance(value, float):
             name = self.name(repr(value))
-            self.require(f"type({expression}) is float and repr({expression}) == {name}", f"value {value!r}")
+            self.require(
+                f"type({expression}) is float and repr({expression}) == {name}", f"value {value!r}"
+            )
         elif isinstance(value, (int, str, bytes)) and type(value) in (int, str, bytes):
-            self.require(f"type({expression}) is {type(value).__name__} and {expression} == {value!r}", "value")
+            self.require(
+                f"type({expression}) is {type(value).__name__} and {expression} == {value!r}",
+                "value",
+            )
         elif isinstance(value, (DType, slice)) or type(value) is complex:
             self.require(f"{expression} == {self.name(value)}", "value")
         elif isinstance(value, np.ndarray):
             picture = self.name(snapshot(value)[2])
             self.require(
-                f"{expression}.tobytes() == {picture} and {expression}.shape == {value.shape}", "NumPy contents"
+                f"{expression}.tobytes() == {picture} and {expression}.shape == {value.shape}",
+                "NumPy contents",
             )
         else:
-            self.require(f"{expression} is {self.name(value, 'o')}", f"the same {type(value).__name__}")
+            self.require(
+                f"{expression} is {self.name(value, 'o')}", f"the same {type(value).__name__}"
+            )
 
     def tensor(self, value: Tensor, expression: str) -> None:
         """Require a tensor of the same type, layout and gradient flags."""
@@ -518,7 +582,9 @@ class Checker:
         if isinstance(value, bool) or value is None:
             self.require(f"{expression} is {value!r}", name)
         elif type(value) in (int, str):
-            self.require(f"{expression} == {value!r} and type({expression}) is {type(value).__name__}", name)
+            self.require(
+                f"{expression} == {value!r} and type({expression}) is {type(value).__name__}", name
+            )
         elif picture[0] == "is":
             self.require(f"{expression} is {self.name(value, 'o')}", name)
         else:
@@ -556,10 +622,15 @@ class Checker:
                 name = self.name(group, "group")
                 for key, value in plain:
                     self.require(f"{name}.get({key!r}) == {self.name(value)}", f"option {key}")
-                self.require(f"len({name}['params']) == {len(group['params'])}", "parameters of the group")
+                self.require(
+                    f"len({name}['params']) == {len(group['params'])}", "parameters of the group"
+                )
             else:
                 self.names.setdefault("picture", _group_picture)
-                self.require(f"picture({self.name(group, 'group')}, {self.name(changing)}) == {self.name(picture)}", "group")
+                self.require(
+                    f"picture({self.name(group, 'group')}, {self.name(changing)}) == {self.name(picture)}",
+                    "group",
+                )
 
 
 def _steps(tree: Any, expression: str) -> list[tuple[str, Any]]:

@@ -1,10 +1,10 @@
 """The stages of a compiled variant, as text, dot, svg or json: what `dump` and `report` show.
 
-    trace            the graph as the program ran
-    joint            with gradients (a compiled forward only), then forward and backward
-    after:PASS       the graph after a pass; `optimized` is the last
-    launches, kernels, llvm, asm, cuda, memory     what the code generator made of it
-    guards, run      the generated Python that checks and carries out a call
+trace            the graph as the program ran
+joint            with gradients (a compiled forward only), then forward and backward
+after:PASS       the graph after a pass; `optimized` is the last
+launches, kernels, llvm, asm, cuda, memory     what the code generator made of it
+guards, run      the generated Python that checks and carries out a call
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def graphs(variant: Variant) -> dict[str, Graph]:
     for role, program in programs(variant):
         suffix = f"@{role}" if role else ""
         for name, graph in program.stages:
-            key = name if name.startswith("after:") or name in ("forward", "backward") else f"after:{name}"
+            key = (
+                name
+                if name.startswith("after:") or name in ("forward", "backward")
+                else f"after:{name}"
+            )
             found.setdefault(key + suffix, graph)
     return found
 
@@ -79,7 +83,9 @@ def graph_text(graph: Graph, format: str) -> str:
 
 def _code(program: Any, stage: str) -> str:
     if not hasattr(program, "kernels"):
-        raise UnsupportedError(f"stage {stage} needs GRAPHTORCH_COMPILE=1; this graph is interpreted")
+        raise UnsupportedError(
+            f"stage {stage} needs GRAPHTORCH_COMPILE=1; this graph is interpreted"
+        )
     if stage == "cuda":
         from ..codegen.cuda.printer import program_text
 

@@ -87,7 +87,11 @@ def paths(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix, tree
         return
     for key, value in zip(*found, strict=True):
-        step = f".{key}" if dataclasses.is_dataclass(tree) and not isinstance(tree, dict) else f"[{key!r}]"
+        step = (
+            f".{key}"
+            if dataclasses.is_dataclass(tree) and not isinstance(tree, dict)
+            else f"[{key!r}]"
+        )
         yield from paths(value, prefix + step)
 
 

@@ -156,7 +156,9 @@ class Tensor(Arithmetic):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value._array.shape != self._array.shape:
                 raise RuntimeError(
                     message(
@@ -216,7 +218,9 @@ class Tensor(Arithmetic):
         """
         from .autograd import backward
 
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph, inputs=inputs)
+        backward(
+            self, gradient, retain_graph=retain_graph, create_graph=create_graph, inputs=inputs
+        )
 
     def detach(self) -> Tensor:
         """Return a view without history."""
@@ -253,7 +257,9 @@ class Tensor(Arithmetic):
 
         Raises RuntimeError on a leaf that requires grad while grad mode is on.
         """
-        if grad_state.enabled and (self._requires_grad or value.requires_grad or self._node is not None):
+        if grad_state.enabled and (
+            self._requires_grad or value.requires_grad or self._node is not None
+        ):
             self._check_write()
             if value._requires_grad and value._node is None:  # a leaf has no node to take over
                 from ..ir import ops
@@ -292,7 +298,9 @@ class Tensor(Arithmetic):
                         operands={"self": self.type_},
                     )
                 )
-            raise RuntimeError(message("this tensor's memory is read-only", operands={"self": self.type_}))
+            raise RuntimeError(
+                message("this tensor's memory is read-only", operands={"self": self.type_})
+            )
         tracer = _stack.top
         if tracer is not None:
             tracer.write(self, value)  # type: ignore[attr-defined]
@@ -310,7 +318,9 @@ class Tensor(Arithmetic):
             if parent.requires_grad or value.requires_grad:
                 from .autograd import history_only
 
-                new_parent = history_only(lambda p, v: views.updated(op, attrs, p, v), parent, value)
+                new_parent = history_only(
+                    lambda p, v: views.updated(op, attrs, p, v), parent, value
+                )
                 parent._rebase(new_parent, new_parent._node, new_parent._index)
         self._node, self._index = node, index
         self._storage.epoch += 1

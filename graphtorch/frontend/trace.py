@@ -154,7 +154,9 @@ class Tracer:
         array = tensor._array
         if node.type.shape != array.shape or node.type.dtype.numpy != array.dtype:  # type: ignore[union-attr]
             raise CompileError(
-                message(f"{node.op.name}: the type rule says {node.type}, the kernel made {tensor.type_}")
+                message(
+                    f"{node.op.name}: the type rule says {node.type}, the kernel made {tensor.type_}"
+                )
             )
         self._remember(tensor, node)
 
@@ -224,7 +226,10 @@ class Tracer:
         if array.size and (array.size == 1 or not array.ndim or (array == array.flat[0]).all()):
             value = array.flat[0].item() if array.size else 0
             node = self.builder.add(
-                ops.full, (), {"shape": array.shape, "value": value, "dtype": tensor.dtype}, source=self._source()
+                ops.full,
+                (),
+                {"shape": array.shape, "value": value, "dtype": tensor.dtype},
+                source=self._source(),
             )
             self._remember(tensor, node)
             return node
@@ -307,7 +312,9 @@ class Tracer:
         """The program takes `tensor`'s value into Python: guard on it."""
         node = self.value(tensor)
         if tensor._array.size > 64:
-            self.leave(f"the program reads the {tensor._array.size} values of a traced tensor into Python")
+            self.leave(
+                f"the program reads the {tensor._array.size} values of a traced tensor into Python"
+            )
             return
         frame = sys._getframe(1)
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

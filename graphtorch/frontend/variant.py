@@ -101,7 +101,8 @@ class CompiledBackward(TapeNode):
             if tensor._version != version:
                 self._raise_version(tensor._storage, version, tensor._array)
         filled = [
-            (zero_of(t.shape, t.dtype) if g is None else g)._array for g, t in zip(grads, self.output, strict=True)
+            (zero_of(t.shape, t.dtype) if g is None else g)._array
+            for g, t in zip(grads, self.output, strict=True)
         ]
         return self.variant.run_backward(self.arrays, filled)
 
@@ -143,7 +144,9 @@ class Variant:
                 condition, _, why = statement.partition(": return False")
                 try:
                     if not eval(condition.removeprefix("if not "), names):
-                        return f"guard failed: {why.strip(' #')} [{condition.removeprefix('if not ')}]"
+                        return (
+                            f"guard failed: {why.strip(' #')} [{condition.removeprefix('if not ')}]"
+                        )
                 except Exception as error:
                     return f"guard failed: {why.strip(' #')} ({error})"
             else:
@@ -169,7 +172,9 @@ class Variant:
 
     # ---- backward of a compiled forward
 
-    def run_backward(self, arrays: Sequence[np.ndarray], cotangents: list[np.ndarray]) -> list[Tensor | None]:
+    def run_backward(
+        self, arrays: Sequence[np.ndarray], cotangents: list[np.ndarray]
+    ) -> list[Tensor | None]:
         """Gradients for the differentiated inputs, in order."""
         outputs = [np.empty(n.shape, n.dtype.numpy) for n in self.backward_graph.outputs]
         self.backward_program.run([*arrays, *map(_contiguous, cotangents)], outputs)
@@ -182,7 +187,14 @@ class Variant:
 
 
 def make_variant(
-    name: str, generation: int, tracer: Tracer, args: tuple, kwargs: dict, result: Any, checker: Checker, reason: str
+    name: str,
+    generation: int,
+    tracer: Tracer,
+    args: tuple,
+    kwargs: dict,
+    result: Any,
+    checker: Checker,
+    reason: str,
 ) -> Variant:
     """Compile a trace; raises CompileError or UnsupportedError where it cannot be replayed."""
     leaves, spec = pytree.flatten(result)
@@ -214,17 +226,23 @@ def make_variant(
 class _Outputs:
     """Sorts what a traced call leaves behind: fresh tensors, inputs handed back, views, constants."""
 
-    def __init__(self, tracer: Tracer, leaves: list[Any], grads: list[tuple[Tensor, Tensor | None]]):
+    def __init__(
+        self, tracer: Tracer, leaves: list[Any], grads: list[tuple[Tensor, Tensor | None]]
+    ):
         self.tracer = tracer
         self.produced: list[Tensor] = []
         self._positions: dict[int, int] = {}
         roots: dict[int, set[int]] = {}
-        tensors = [x for x in leaves if isinstance(x, Tensor)] + [g for _, g in grads if g is not None]
+        tensors = [x for x in leaves if isinstance(x, Tensor)] + [
+            g for _, g in grads if g is not None
+        ]
         for tensor in tensors:
             roots.setdefault(id(_root(tensor)), set()).add(id(tensor))
         self._shared = {root for root, members in roots.items() if len(members) > 1}
         self.leaves = [self._place(leaf) for leaf in leaves]
-        self.grads = [(tensor, None if final is None else self._place(final)) for tensor, final in grads]
+        self.grads = [
+            (tensor, None if final is None else self._place(final)) for tensor, final in grads
+        ]
         self.differentiable = [
             i for i, t in enumerate(self.produced) if t._node is not None and not t._node.freed
         ]
@@ -251,7 +269,9 @@ class _Outputs:
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:
-    return array if array.flags.c_contiguous else array.copy()  # np.ascontiguousarray lifts 0-d to 1-d
+    return (
+        array if array.flags.c_contiguous else array.copy()
+    )  # np.ascontiguousarray lifts 0-d to 1-d
 
 
 def _bump(tensor: Tensor) -> None:
@@ -346,7 +366,9 @@ def _value_guard(variant: Variant, trace: Trace) -> None:
 class _Writer:
     """Writes the generated `run` function, and the guards on captured tensors."""
 
-    def __init__(self, variant: Variant, tracer: Tracer, args: tuple, kwargs: dict, checker: Checker):
+    def __init__(
+        self, variant: Variant, tracer: Tracer, args: tuple, kwargs: dict, checker: Checker
+    ):
         self.variant = variant
         self.checker = checker
         self.names: dict[str, Any] = {"Tensor": Tensor, "new": Tensor.__new__, "empty": np.empty}
@@ -355,7 +377,9 @@ class _Writer:
             for path, leaf in pytree.paths(tree, prefix):
                 if isinstance(leaf, Tensor):
                     if id(leaf) in self.arguments:
-                        checker.require(f"{path} is {self.arguments[id(leaf)]}", "the same tensor twice")
+                        checker.require(
+                            f"{path} is {self.arguments[id(leaf)]}", "the same tensor twice"
+                        )
                     else:
                         self.arguments[id(leaf)] = path
         written = [c for c in tracer.captured.values() if c.written]
@@ -365,7 +389,9 @@ class _Writer:
     def _aliases(self, captured: list, written: list) -> None:
         ranges = []
         for c in captured:
-            low, high = np.lib.array_utils.byte_bounds(c.tensor._array) if c.tensor._array.size else (0, 0)
+            low, high = (
+                np.lib.array_utils.byte_bounds(c.tensor._array) if c.tensor._array.size else (0, 0)
+            )
             ranges.append((low, high, c))
         ranges.sort(key=lambda r: r[0])
         end, holder = 0, None
@@ -465,8 +491,12 @@ class _Writer:
 
         names = self.checker.names
         names.update(C=tensors, last=last, same=same, flags=flags, is_=operator.is_)
-        self.checker.require("all(map(is_, [c._array for c in C], last)) or same()", "captured tensors")
-        self.checker.require("[c._requires_grad for c in C] == flags", "requires_grad of captured tensors")
+        self.checker.require(
+            "all(map(is_, [c._array for c in C], last)) or same()", "captured tensors"
+        )
+        self.checker.require(
+            "[c._requires_grad for c in C] == flags", "requires_grad of captured tensors"
+        )
 
     def _wrap_outputs(self, plan: _Outputs, lines: list[str]) -> None:
         for i, tensor in enumerate(plan.produced):
@@ -490,7 +520,9 @@ class _Writer:
         kept = [self._tensor(attacher.captured[i]) for i in attacher.kept_inputs]
         tensors = [f"t{i}" for i in plan.differentiable]
         outputs = [f"o{i}" for i in range(len(graph.outputs))]
-        groups = ", ".join(f"({''.join(x + ', ' for x in group)})" for group in (tensors, edges, kept, outputs))
+        groups = ", ".join(
+            f"({''.join(x + ', ' for x in group)})" for group in (tensors, edges, kept, outputs)
+        )
         lines.append(f"    attach({groups})")
 
     def _tensor(self, captured: Any) -> str:
@@ -529,7 +561,13 @@ class _Writer:
             if s.kind is list:
                 return f"[{', '.join(inner)}]"
             if s.kind is dict:
-                return "{" + ", ".join(f"{self._constant(k)}: {v}" for k, v in zip(s.keys, inner, strict=True)) + "}"
+                return (
+                    "{"
+                    + ", ".join(
+                        f"{self._constant(k)}: {v}" for k, v in zip(s.keys, inner, strict=True)
+                    )
+                    + "}"
+                )
             self.names["unflatten"] = pytree.unflatten
             return f"unflatten([{', '.join(inner)}], {self._constant(_shallow(s))})"
 
@@ -555,7 +593,9 @@ class _Attacher:
                 self.sources.append((True, position))
             elif kind == "input":
                 if self.captured[position] is None:
-                    raise CompileError("a learning rate is needed by the backward of a compiled forward")
+                    raise CompileError(
+                        "a learning rate is needed by the backward of a compiled forward"
+                    )
                 self.sources.append((False, len(self.kept_inputs)))
                 self.kept_inputs.append(position)
         self.types = tuple(plan.produced[i].type_ for i in plan.differentiable)
@@ -565,14 +605,18 @@ class _Attacher:
             ops.mul,
             tuple(
                 [
-                    (e._node, e._index) if e._history() is not None else (e if e._requires_grad else None)
+                    (e._node, e._index)
+                    if e._history() is not None
+                    else (e if e._requires_grad else None)
                     for e in edges
                 ]
             ),
             {},
         )
         node.variant = self.variant
-        node.arrays = [outputs[i] if from_outputs else kept[i]._array for from_outputs, i in self.sources]
+        node.arrays = [
+            outputs[i] if from_outputs else kept[i]._array for from_outputs, i in self.sources
+        ]
         node.kept = [(t, t._version) for t in kept]
         node.position = None
         node.output = node.outputs = self.types

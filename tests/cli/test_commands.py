@@ -124,5 +124,7 @@ def test_run_gives_a_script_graphtorch_for_torch(tmp_path):
 def test_interpret_mode_has_graphs_but_no_machine_code(script):
     status, out, _ = run("dump", f"{script}:double", GRAPHTORCH_COMPILE="interpret")
     assert status == 0 and "ops.tanh" in out
-    status, _, err = run("dump", f"{script}:double", "--stage", "llvm", GRAPHTORCH_COMPILE="interpret")
+    status, _, err = run(
+        "dump", f"{script}:double", "--stage", "llvm", GRAPHTORCH_COMPILE="interpret"
+    )
     assert status == 2 and "GRAPHTORCH_COMPILE=1" in err

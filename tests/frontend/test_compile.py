@@ -319,7 +319,9 @@ def test_a_replaced_parameter_and_an_inplace_update_are_seen():
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
-    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "momentum": lambda p: torch.optim.SGD(
+        p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01
+    ),
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
 }
@@ -385,7 +387,9 @@ def test_a_scheduler_inside_the_step():
     compiled, _, compiled_optimizer, run = run_steps(True, OPTIMIZERS["sgd"], schedule=True)
     np.testing.assert_allclose(compiled, eager, rtol=1e-5)
     assert run.cache_info().variants == 1
-    assert compiled_optimizer.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3
+    assert (
+        compiled_optimizer.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"] == 0.1 * 0.5**3
+    )
 
 
 def test_a_step_that_raises_leaves_parameters_and_state_as_they_were():
@@ -479,7 +483,9 @@ SAVERS = {
     "softmax": lambda x: torch.softmax(x, 1),
     "layer_norm": lambda x: F.layer_norm(x, (4,)),
     "batch_norm": lambda x: F.batch_norm(x, None, None, training=True),
-    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None] * 2, x[None], is_causal=True),
+    "attention": lambda x: F.scaled_dot_product_attention(
+        x[None], x[None] * 2, x[None], is_causal=True
+    ),
     "index": lambda x: x[[0, 2, 0]],
     "where": lambda x: torch.where(x > 0, x, x * 3),
     "prod": lambda x: x.prod(dim=1),
