@@ -170,7 +170,9 @@ class Lowering:
             self.builder.buffers[index] = replace(buffer, type=tensor(node))
             self.returned.add(index)
             return index
-        same = Node(node.name, OPS["reshape"], (node,), {"shape": node.shape}, node.type, node.source)
+        same = Node(
+            node.name, OPS["reshape"], (node,), {"shape": node.shape}, node.type, node.source
+        )
         self.alone(same)
         self.returned.add(self.buffers[same])
         return self.buffers[same]

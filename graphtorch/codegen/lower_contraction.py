@@ -69,7 +69,9 @@ def add_plan(
             chunks=step.chunks,
             grain=step.grain,
             work=step.work,
-            inplace=tuple((position[r], position[x]) for r, x in pairs if {r, x} <= position.keys()),
+            inplace=tuple(
+                (position[r], position[x]) for r, x in pairs if {r, x} <= position.keys()
+            ),
             nodes=nodes,
         )
 

@@ -15,8 +15,9 @@ from ..ir.passes.fuse_cores import CALL_COST, CALLS, SLOW, SLOW_COST
 from ..ir.types import DType, TensorType
 from .kernel import Buffer, Index, Kernel, Load, Loop, Operand, Statement, Store, statements
 from .kernel_builder import KernelBuilder
-from .lower_element import ALWAYS, Conditions, Elements, Key
+from .lower_element import ALWAYS, Conditions, Key
 from .lower_position import Cutter, Position
+from .lower_reads import Reads
 from .program import Failure, work_estimate
 from .schedule import Axis
 
@@ -56,7 +57,7 @@ def op_cost(node: Node) -> int:
     return CALL_COST if name in CALLS else SLOW_COST if name in SLOW else 1
 
 
-class DraftElements(Elements):
+class DraftElements(Reads):
     """Elements of a body that is walked in rounds; dear ones are kept from one round to the next."""
 
     def __init__(
@@ -171,8 +172,7 @@ class Draft:
         kernel = replace(kernel, buffers=buffers)
         operands = tuple(self.meaning[b.name] for b in kernel.operands)
         writes = tuple(p for p, b in enumerate(kernel.operands) if b.role != "in")
-        types = [o.type for o in operands]
-        nbytes = sum(t.nbytes for t in types)  # type: ignore[union-attr]
+        nbytes = sum(o.type.nbytes for o in operands if isinstance(o.type, TensorType))
         flops = work_elements * sum(op_cost(n) + 1 for n in self.body.nodes)
         params = dict(zip(kernel.params, self.params, strict=True))
         return Piece(

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from ..ir.graph import Node
 from ..ir.types import int64
-from .kernel import Index, Indirect, Value
+from .kernel import Index, Indirect, Operand, Value
 from .kernel_builder import KernelBuilder
 
 
@@ -69,7 +69,8 @@ Position = tuple[Digit, ...]
 
 def joined(digits: Iterable[Digit], extent: int) -> Digit:
     """One digit for several, major to minor."""
-    step, index, dynamic = 1, Index(), ()
+    step, index = 1, Index()
+    dynamic: tuple[Dynamic, ...] = ()
     for digit in reversed(list(digits)):
         scaled = digit * step
         index, dynamic = index + scaled.index, (*dynamic, *scaled.dynamic)
@@ -85,9 +86,7 @@ def flat(dims: Iterable[Position]) -> Position:
 def address(position: Position) -> tuple[Index, tuple[Indirect, ...]]:
     """Where an element lies in a dense buffer."""
     digit = joined(position, 1)
-    indirect = (
-        Indirect(d.value, Index.of(d.coefficient), d.size, d.code) for d in digit.dynamic
-    )
+    indirect = (Indirect(d.value, Index.of(d.coefficient), d.size, d.code) for d in digit.dynamic)
     return digit.index, tuple(indirect)
 
 
@@ -159,14 +158,14 @@ class Cutter:
             return Digit(extent, Index.of(int(value.value)))  # type: ignore[attr-defined]
         return Digit(extent, Index(), (Dynamic(value, 1, extent),))
 
-    def computed(self, digit: Digit) -> Value:
+    def computed(self, digit: Digit) -> Operand:
         """A digit as an i64 scalar."""
-        value = self.builder.position(digit.index)
+        value: Operand = self.builder.position(digit.index)
         for part in digit.dynamic:
             wide = self.builder.cast(part.value, int64)
             scaled = self.builder.mul(wide, self.builder.const(part.coefficient, int64))
             value = self.builder.add(value, scaled)
-        return value  # type: ignore[no-any-return]
+        return value
 
     # views ---------------------------------------------------------------------------------------
 

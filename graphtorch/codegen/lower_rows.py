@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import CompileError
 from ..ir.graph import Node
@@ -110,7 +111,7 @@ class Rounds:
             outputs = [n for n in outputs if facts.round[n] == number]
             if not (reductions or seconds or outputs):
                 continue
-            finals = self._nest(list(self.axes), lambda: self._body(reductions, seconds, outputs))
+            finals = self._nest(list(self.axes), partial(self._body, reductions, seconds, outputs))
             for node, value in finals.items():
                 if node in facts.seconds:
                     self.totals[node] = value
@@ -137,7 +138,7 @@ class Rounds:
             opened = whole_loop(self.draft, axis, kind)
         with opened as loop:
             made = self._nest(rest, body)
-            finals = {}
+            finals: dict[Node, Operand] = {}
             for node, value in made.items():
                 combine = COMBINES[node.op.name]
                 if combine in ("argmax", "argmin") and len(self.axes) > 1:

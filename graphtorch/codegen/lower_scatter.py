@@ -65,7 +65,10 @@ def describe(node: Node) -> tuple[Scatter, Node, tuple[Node, ...]]:
         dim = node.attrs["dim"]
         inner, count = strides[dim], index.type.numel  # type: ignore[union-attr]
         outer = math.prod(x.shape[:dim])
-        axes = (Walk(outer, inner * x.shape[dim], inner * count), Walk(inner, 1, 1))
+        axes: tuple[Walk, ...] = (
+            Walk(outer, inner * x.shape[dim], inner * count),
+            Walk(inner, 1, 1),
+        )
         looked = ((dim, x.shape[dim], inner),)
         return Scatter(axes, count, inner, 1, looked, True), v, (index,)
     if node.op.name == "index_put":
@@ -121,9 +124,7 @@ def lower_scatter(lowering: Lowering, node: Node) -> None:
     )
 
 
-def _kernel(
-    scatter: Scatter, node: Node, v: Node, indices: tuple[Node, ...]
-) -> tuple[Kernel, int]:
+def _kernel(scatter: Scatter, node: Node, v: Node, indices: tuple[Node, ...]) -> tuple[Kernel, int]:
     """The kernel, and how many values one of its work items writes."""
     b = KernelBuilder(node.op.name)
     tables = [b.input(f"index{k}", i.dtype) for k, i in enumerate(indices)]
@@ -148,13 +149,13 @@ def _kernel(
 
     def write(j: Index) -> None:
         chosen = []
-        for code, (table, (_, size, stride)) in enumerate(zip(tables, scatter.looked, strict=True), 1):
+        for code, (table, (_, size, stride)) in enumerate(
+            zip(tables, scatter.looked, strict=True), 1
+        ):
             at = b.load(table, position["index"] + j * scatter.index)
             chosen.append(Indirect(at, Index.of(stride), size, code))
         value = b.load(values, position["value"] + j * scatter.value)
-        b.store(
-            out, position["out"], value, indirect=tuple(chosen), accumulate=scatter.accumulate
-        )
+        b.store(out, position["out"], value, indirect=tuple(chosen), accumulate=scatter.accumulate)
 
     with b.serial("j", scatter.count) as loop:
         if vector is None:

@@ -24,8 +24,8 @@ from ..ir.passes.fuse_groups import flipped
 from ..ir.passes.fuse_index import Runs, reduced_runs
 from .kernel import Buffer, Combine, Index, Load, compute_dtype, statements
 from .kernel_builder import KernelBuilder
-from .lower_element import Elements
 from .lower_position import CutAxis, Cutter, Digit, Position
+from .lower_reads import Reads
 
 COMBINES: dict[str, Combine] = {
     "sum": "add", "prod": "mul", "amax": "max", "amin": "min", "any": "or", "all": "and",
@@ -175,7 +175,7 @@ def _places(facts: Facts) -> None:
             raise CompileError(f"{node!r} of {facts.body.name} does not walk the body's space")
 
 
-class _Walk(Elements):
+class _Walk(Reads):
     """Elements for the facts only: a reduction's result is any value."""
 
     def __init__(
