@@ -117,7 +117,7 @@ class Lowering:
         """
         results = set(self.graph.results)
         for node in self.graph.nodes:
-            if isinstance(node.type, tuple) or node in results:
+            if isinstance(node.type, tuple) or node in results or node.op.name in VIEWS:
                 continue
             copies = [u for u in self.graph.users[node] if self._only_copies(u, results)]
             others = [u for u in self.graph.users[node] if u not in copies]
@@ -371,8 +371,6 @@ def _chain(node: Node) -> list[Node]:
     while node.op.name in VIEWS:
         chain.insert(0, node)
         node = node.operands[0]
-        if not chain or node.op.name not in VIEWS:
-            break
     return chain
 
 
