@@ -23,10 +23,13 @@ from .frontend.alias import install_as_torch as install_as_torch
 from .frontend.allocator import keep_freed_memory as _keep_freed_memory
 from .frontend.autograd import is_tracing as _is_tracing
 from .frontend.creation import (
-    arange, as_tensor, asarray, bartlett_window, blackman_window, empty, empty_like, empty_strided, eye,
-    from_dlpack, from_numpy, frombuffer, full, full_like, hamming_window, hann_window, linspace, logspace, ones,
-    ones_like, scalar_tensor, tensor, tril_indices, triu_indices, vander, zeros, zeros_like,
+    arange, empty, empty_like, empty_strided, eye, full, full_like, linspace, logspace, ones,
+    ones_like, tril_indices, triu_indices, vander, zeros, zeros_like,
 )  # fmt: skip
+from .frontend.from_data import (
+    as_tensor, asarray, from_dlpack, from_numpy, frombuffer, scalar_tensor, tensor,
+)  # fmt: skip
+from .frontend.windows import bartlett_window, blackman_window, hamming_window, hann_window
 from .frontend.creation import range_inclusive as range
 from .frontend.device import device, get_default_device, set_default_device
 from .frontend.formats import (
@@ -41,9 +44,10 @@ from .frontend.functional.decomposition import (
     cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
 )  # fmt: skip
 from .frontend.functional.linear import (
-    addbmm, addmm, addmv, addr, baddbmm, bmm, cdist, chain_matmul, cross, dot, einsum, ger, inner, kron, matmul,
-    matrix_power, mm, mv, outer, tensordot, trace, vdot,
+    addbmm, addmm, addmv, addr, baddbmm, bmm, cdist, chain_matmul, cross, dot, ger, inner,
+    kron, matmul, matrix_power, mm, mv, outer, tensordot, trace, vdot,
 )  # fmt: skip
+from .frontend.functional.einsum import einsum
 from .frontend.functional.pointwise import (
     abs, absolute, acos, acosh, add, addcdiv, addcmul, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
     asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift,
@@ -55,21 +59,31 @@ from .frontend.functional.pointwise import (
     subtract, tan, tanh, true_divide, trunc, xlogy,
 )  # fmt: skip
 from .frontend.functional.reduction import (
-    all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, cummax, cummin, cumprod, cumsum, diff,
-    dist, histc, logcumsumexp, logsumexp, max, mean, min, nanmean, nansum, norm, prod, std, std_mean, sum,
-    trapezoid, trapz, var, var_mean,
+    all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, histc, logsumexp,
+    max, mean, min, nanmean, nansum, prod, sum,
 )  # fmt: skip
+from .frontend.functional.scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp, trapezoid, trapz
+from .frontend.functional.moments import dist, norm, std, std_mean, var, var_mean
 from .frontend.functional.selection import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero, scatter,
     scatter_add, scatter_reduce, take, take_along_dim,
 )  # fmt: skip
 from .frontend.functional.shape import (
-    adjoint, atleast_1d, atleast_2d, atleast_3d, block_diag, broadcast_tensors, broadcast_to, cartesian_prod, cat,
-    chunk, column_stack, concat, concatenate, diag, diag_embed, diagflat, diagonal, diagonal_scatter, dstack,
-    flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid, moveaxis, movedim, narrow, numel, permute, ravel,
-    repeat_interleave, reshape, roll, rot90, row_stack, select, select_scatter, slice_scatter, split,
-    split_with_sizes, squeeze, stack, swapaxes, swapdims, t, tensor_split, tile, transpose, tril, triu, unbind,
-    unflatten, unsqueeze, vsplit, vstack,
+    adjoint, broadcast_tensors, broadcast_to, flatten, moveaxis, movedim, numel, permute,
+    ravel, repeat_interleave, reshape, squeeze, swapaxes, swapdims, t, tile, transpose,
+    unflatten, unsqueeze,
+)  # fmt: skip
+from .frontend.functional.joining import (
+    atleast_1d, atleast_2d, atleast_3d, block_diag, cartesian_prod, cat, column_stack, concat,
+    concatenate, dstack, hstack, meshgrid, row_stack, stack, vstack,
+)  # fmt: skip
+from .frontend.functional.splitting import (
+    chunk, hsplit, narrow, select, select_scatter, slice_scatter, split, split_with_sizes,
+    tensor_split, unbind, vsplit,
+)  # fmt: skip
+from .frontend.functional.arranging import (
+    diag, diag_embed, diagflat, diagonal, diagonal_scatter, flip, fliplr, flipud, roll, rot90,
+    tril, triu,
 )  # fmt: skip
 from .frontend.functional.sorting import (
     argsort, bucketize, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, searchsorted, sort, topk,

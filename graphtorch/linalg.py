@@ -11,12 +11,12 @@ from typing import Any
 
 from .errors import message
 from .frontend import promotion, return_types
+from .frontend.functional.arranging import diagonal as _diagonal
 from .frontend.functional.linear import chain_matmul as _chain
 from .frontend.functional.linear import cross as _cross
 from .frontend.functional.linear import matmul as matmul
 from .frontend.functional.linear import matrix_power as matrix_power
-from .frontend.functional.reduction import vector_norm as vector_norm
-from .frontend.functional.shape import diagonal as _diagonal
+from .frontend.functional.moments import vector_norm as vector_norm
 from .frontend.functional.shape import movedim as _movedim
 from .frontend.functional.shape import transpose as _transpose
 from .frontend.functional.shape import unsqueeze as _unsqueeze

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..frontend.autograd import grad as _grad
 from ..frontend.functional.conversion import view_of
-from ..frontend.functional.shape import stack
+from ..frontend.functional.joining import stack
 from ..frontend.grad_mode import enable_grad
 from ..frontend.tensor import Tensor
 from ..ir import ops

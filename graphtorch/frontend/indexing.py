@@ -54,7 +54,7 @@ def set_item(self: Tensor, item: Any, value: Any) -> None:
             return
     view, advanced = _taken_apart(self, item)
     if not isinstance(value, Tensor):
-        from .creation import tensor
+        from .from_data import tensor
 
         if (
             self._array.dtype.kind in "biu"
@@ -275,7 +275,7 @@ def _index_tensors(item: Any, self: Tensor, dim: int) -> list[Tensor]:
             if array.size == 0:
                 array = array.astype(np.int64)
             elif array.dtype == object:
-                from .creation import tensor
+                from .from_data import tensor
 
                 return _index_tensors(tensor(item), self, dim)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.types import BY_NAME, DType
-from . import creation, promotion
+from . import creation, from_data, promotion
 from .functional.conversion import LEGACY
 from .size import Size
 from .tensor import Tensor
@@ -22,7 +22,7 @@ def build(dtype: DType, args: tuple[Any, ...], device: Any = None) -> Tensor:
         if isinstance(only, Size):
             return creation.empty(*only, dtype=dtype, device=device)
         if isinstance(only, (list, tuple, np.ndarray)):
-            return creation.tensor(only, dtype=dtype, device=device)
+            return from_data.tensor(only, dtype=dtype, device=device)
     if not args:
         return creation.empty(0, dtype=dtype, device=device)
     return creation.empty(*args, dtype=dtype, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .methods import UntypedStorage
+from .storage import UntypedStorage
 from .tensor import Tensor
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..frontend.creation import as_tensor, tensor
+from ..frontend.from_data import as_tensor, tensor
 from ..frontend.promotion import promote_types
 from ..frontend.tensor import Tensor
 from ..ir.types import DType

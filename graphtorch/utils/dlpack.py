@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..frontend.creation import from_dlpack as from_dlpack
+from ..frontend.from_data import from_dlpack as from_dlpack
 from ..frontend.tensor import Tensor
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math as _math
 from typing import Any
 
 import numpy as np
@@ -189,6 +188,7 @@ def _minmax(name: str, arg: Op, reduce: Op, pairwise: Op) -> Any:
 
 
 max = _minmax("max", ops.argmax, ops.amax, ops.maximum)
+
 min = _minmax("min", ops.argmin, ops.amin, ops.minimum)
 
 
@@ -262,65 +262,6 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return sum(ops.ne(input, 0) if input._array.dtype.kind != "b" else input, dim)
 
 
-# ---- moments
-
-
-def _moments_arguments(
-    dim: Any, unbiased: Any, keepdim: bool, correction: Any
-) -> tuple[Any, float]:
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    if correction is None:
-        correction = 1 if unbiased is None or unbiased else 0
-    return dim, correction
-
-
-def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None, out: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """The variance over `dim`: squared distances from the mean over n - correction (1 by default)."""
-    dim, by = _moments_arguments(dim, unbiased, keepdim, correction)
-    shape = check_tensor("var", input)._array.shape
-    if input._array.dtype.kind in "iub":
-        raise RuntimeError(
-            message(
-                "std and var only support floating point and complex dtypes",
-                operands={"input": input.type_},
-            )
-        )
-    dims = wrap_dims(dim, len(shape))
-    result = _kept(ops.var(input, dims=dims, correction=by), shape, dims, keepdim)
-    return result if out is None else into(out, result)
-
-
-def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None, out: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """The standard deviation over `dim`; see `var`."""
-    result = ops.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
-    return result if out is None else into(out, result)
-
-
-def var_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Variance and mean."""
-    where = None if isinstance(dim, bool) else dim
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, where, keepdim)
-
-
-def std_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Standard deviation and mean."""
-    where = None if isinstance(dim, bool) else dim
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, where, keepdim)
-
-
 def logsumexp(
     input: Tensor, dim: Any, keepdim: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
@@ -330,161 +271,6 @@ def logsumexp(
     dims = wrap_dims(dim, len(shape))
     result = _kept(ops.logsumexp(input, dims=dims), shape, dims, keepdim)
     return result if out is None else into(out, result)
-
-
-# ---- norms
-
-
-def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
-) -> Tensor:
-    """The p-norm of vectors: over `dim`, or of all elements."""
-    if dtype is not None:
-        x = promotion.cast(x, dtype)
-    if x._array.dtype.kind not in "fVc":
-        raise RuntimeError(
-            message(
-                "linalg.vector_norm: Expected a floating point or complex tensor as input. Got"
-                f" {scalar_name(x.dtype)}",
-                operands={"x": x.type_},
-            )
-        )
-    shape = x._array.shape
-    dims = wrap_dims(dim, len(shape))
-    if ord == 2:
-        result = _two_norm(x, dims)
-    elif ord == _math.inf:
-        result = ops.amax(ops.abs(x), dims=dims)
-    elif ord == -_math.inf:
-        result = ops.amin(ops.abs(x), dims=dims)
-    elif ord == 0:
-        result = ops.sum(ops.cast(ops.ne(x, 0), dtype=x.dtype), dims=dims)
-    elif ord == 1:
-        result = ops.sum(ops.abs(x), dims=dims)
-    else:
-        result = ops.pow(ops.sum(ops.pow(ops.abs(x), float(ord)), dims=dims), 1 / float(ord))
-    return _kept(result, shape, dims, keepdim)
-
-
-def _two_norm(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """sqrt(sum(x^2)); at 0 its gradient is 0, as PyTorch's, and not NaN."""
-    if not x.requires_grad:
-        return ops.sqrt(ops.sum(ops.mul(x, x), dims=dims))
-    square = ops.sum(ops.mul(x, x), dims=dims)
-    zero = ops.eq(square, 0)
-    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, square)))
-
-
-def norm(
-    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Tensor | None = None,
-    dtype: DType | None = None,
-) -> Tensor:  # fmt: skip
-    """The p-norm over `dim` ("fro": the root of the sum of squares)."""
-    if p == "nuc":
-        from ...linalg import matrix_norm
-
-        result = matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
-    else:
-        result = vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
-    return result if out is None else into(out, result)
-
-
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of the difference."""
-    a, b = promotion.operands(input, other)
-    return vector_norm(ops.sub(a, b), p)
-
-
-# ---- scans
-
-
-def _scan(name: str, op_name: str) -> Any:
-    def function(
-        input: Tensor, dim: int, *, dtype: DType | None = None, out: Tensor | None = None
-    ) -> Tensor:
-        check_tensor(name, input)
-        if dtype is not None:
-            input = promotion.cast(input, dtype)
-        elif input._array.dtype.kind in "iub":
-            input = promotion.cast(input, int64)
-        dim = wrap_dim(dim, input._array.ndim)
-        result = getattr(ops, op_name)(input, dim=dim) if input._array.ndim else input
-        return result if out is None else into(out, result)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The running {'sum' if name == 'cumsum' else 'product'} along `dim`."
-    return function
-
-
-cumsum, cumprod = _scan("cumsum", "cumsum"), _scan("cumprod", "cumprod")
-
-
-def _running(name: str, op_name: str) -> Any:
-    kind = getattr(return_types, name)
-
-    def function(input: Tensor, dim: int) -> Any:
-        dim = wrap_dim(dim, input._array.ndim)
-        if not input._array.ndim:
-            return kind(input, ops.full(shape=(), value=0, dtype=int64))
-        _, indices = getattr(ops, op_name)(input, dim=dim)
-        return kind(ops.gather(input, indices, dim=dim), indices)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The running {name[3:]}imum along `dim` and where it was found."
-    return function
-
-
-cummax, cummin = _running("cummax", "cummax"), _running("cummin", "cummin")
-
-
-def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """log of the running sum of exp along `dim`."""
-    dim = wrap_dim(dim, input._array.ndim)
-    top = amax(input.detach(), dim, keepdim=True)
-    top = ops.expand(ops.where(ops.isfinite(top), top, 0.0), shape=input._array.shape)
-    return ops.add(ops.log(ops.cumsum(ops.exp(ops.sub(input, top)), dim=dim)), top)
-
-
-def diff(
-    input: Tensor,
-    n: int = 1,
-    dim: int = -1,
-    prepend: Tensor | None = None,
-    append: Tensor | None = None,
-) -> Tensor:
-    """Differences of neighbours along `dim`, n times."""
-    from .shape import cat, part
-
-    pieces = [x for x in (prepend, input, append) if x is not None]
-    x = cat(pieces, dim) if len(pieces) > 1 else input
-    dim = wrap_dim(dim, x._array.ndim)
-    for _ in range(n):
-        size = x._array.shape[dim]
-        if size == 0:
-            break
-        later, earlier = part(x, dim, 1, size), part(x, dim, 0, size - 1)
-        x = (
-            ops.logical_xor(later, earlier)
-            if x._array.dtype.kind == "b"
-            else ops.sub(later, earlier)
-        )
-    return x
-
-
-def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
-    """The integral along `dim` by the trapezoid rule."""
-    from .shape import part
-
-    dim = wrap_dim(dim, y._array.ndim)
-    size = y._array.shape[dim]
-    pair_sum = ops.add(part(y, dim, 1, size), part(y, dim, 0, size - 1))
-    if x is None:
-        return ops.mul(ops.sum(pair_sum, dims=(dim,)), dx / 2)
-    steps = promotion.operands(diff(x, dim=-1 if x._array.ndim == 1 else dim), pair_sum)
-    return ops.mul(ops.sum(ops.mul(*steps), dims=(dim,)), 0.5)
-
-
-trapz = trapezoid
 
 
 # ---- statistics that look at values

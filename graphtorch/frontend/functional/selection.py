@@ -251,7 +251,9 @@ def taken(input: Tensor, index: Tensor, dim: int) -> Tensor:
         return ops.take(input, index, dim=dim)
     except IndexError:
         raise IndexError(
-            message("index out of range in self", operands={"self": input.type_, "index": index.type_})
+            message(
+                "index out of range in self", operands={"self": input.type_, "index": index.type_}
+            )
         ) from None
 
 

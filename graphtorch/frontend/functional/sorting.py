@@ -67,7 +67,8 @@ def topk(
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest value along `dim`, and where it is."""
-    from .shape import part, squeeze
+    from .shape import squeeze
+    from .splitting import part
 
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim] if input._array.ndim else 1
@@ -148,7 +149,9 @@ def quantile(
     interpolation: str = "linear",
 ) -> Tensor:
     """Quantiles of all elements or along `dim`; q is a number or a vector in [0, 1]."""
-    from .shape import movedim, part, squeeze, stack
+    from .joining import stack
+    from .shape import movedim, squeeze
+    from .splitting import part
 
     number = not isinstance(q, Tensor) or q._array.ndim == 0
     levels = [float(q)] if number else [float(v) for v in concrete(q)]
