@@ -101,7 +101,7 @@ def _walk(
 ) -> frozenset[Touch]:
     for s in body:
         if isinstance(s, Loop) and s.kind == "serial":
-            pending = _repeat(s.body, pending, shared, found)
+            pending = _loop(s, pending, shared, found)
             continue
         touches = frozenset(_touches(s, shared))
         if id(s) in found or any(_conflict(a, b) for a in pending for b in touches):
@@ -109,6 +109,19 @@ def _walk(
             pending = frozenset()
         pending |= touches
     return pending
+
+
+def _loop(
+    loop: Loop, pending: frozenset[Touch], shared: set[str], found: set[int]
+) -> frozenset[Touch]:
+    """A serial loop: what its iterations need among themselves, then one barrier before it if needed."""
+    alone = _repeat(loop.body, frozenset(), shared, found)
+    trial = set(found)
+    together = _repeat(loop.body, pending, shared, trial)
+    if id(loop) in found or len(trial) > len(found):
+        found.add(id(loop))
+        return alone
+    return together
 
 
 def _touches(s: Statement, shared: set[str]) -> Iterator[Touch]:
