@@ -8,7 +8,7 @@ depend on where in the loop it stands.  Reductions keep one accumulator per lane
 combined in a fixed tree.  `mul` feeding `add` or `sub` is fused where the target has FMA.
 
 The parts stand on each other: `vector` (instructions), `printer_index` (indices, addresses, masks),
-`printer_memory` (loads, stores), `printer_reduce`, `printer_loops`, and this file.
+`printer_memory` (loads, stores), `printer_reduce`, `printer_loops`, `printer_transpose`, and this file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..kernel import (
     statements,
 )
 from .jit import FINAL
-from .printer_loops import Loops
+from .printer_transpose import Transposes
 from .target import Target
 from .vector_text import Level, Lines, Text, Vec
 
@@ -47,7 +47,7 @@ def print_kernel(kernel: Kernel, symbol: str, target: Target) -> str:
     return f"{FINAL}{text}\n{body}\n{_METADATA}"
 
 
-class _Function(Loops):
+class _Function(Transposes):
     """One kernel's function; see the module docstring."""
 
     def __init__(self, kernel: Kernel, text: Text):

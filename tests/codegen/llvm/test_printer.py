@@ -545,3 +545,21 @@ def test_every_target_assembles(name: str) -> None:
         called = set(re.findall(r"^\s*(?:callq?|bl|jmp)\s+([A-Za-z_]\w*)", assembly, re.M))
         defined = set(re.findall(r"^([A-Za-z_]\w*):", assembly, re.M))
         assert called <= defined
+
+
+@pytest.mark.parametrize("dtype", [float32, float64, bfloat16, bool_, int64], ids=lambda d: d.short)
+@pytest.mark.parametrize("tile", [8, 32])
+def test_tiled_transpose(dtype, tile: int) -> None:
+    rows, columns = 64, 96
+    b = KernelBuilder("transpose")
+    x, out, t = b.input("x", dtype), b.output("out", dtype), b.temp("t", dtype, tile * tile)
+    i, j = b.grid("i", columns // tile), b.grid("j", rows // tile)
+    with b.serial("p", tile) as p, b.vector("q", tile) as q:
+        value = b.load(x, (j * tile + p.index) * columns + i * tile + q.index)
+        b.store(t, tile * q.index + p.index, value)
+    with b.serial("p", tile) as p, b.vector("q", tile) as q:
+        value = b.load(t, tile * p.index + q.index)
+        b.store(out, (i * tile + p.index) * rows + j * tile + q.index, value)
+    X = (numbers(rows, columns) * 9).astype(dtype.numpy)
+    (_, found) = check(b.finish(), [X, np.zeros((columns, rows), dtype.numpy)])
+    np.testing.assert_array_equal(found, X.T)
