@@ -24,7 +24,9 @@ from .. import config
 from ..errors import CompileError
 from ..ir import dispatch
 from ..ir.graph import Graph
+from ..ir.types import TensorType
 from . import pytree
+from .allocator import release_memory
 from .grad_mode import state as grad_state
 from .guards import Checker, Watcher
 from .tensor import Tensor
@@ -34,6 +36,7 @@ from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant
 CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 
 MAXIMUM_VARIANTS = 16
+_LARGE = 1 << 26  # bytes of values in a trace
 CHANGING = ("lr", "params")  # entries of a parameter group that are read at every call
 
 REGISTRY: list[CompiledFunction] | None = (
@@ -110,7 +113,7 @@ class CompiledFunction:
         start = time.perf_counter()
         tracer = Tracer(_identifier(self.__name__))
         watcher = Watcher(tracer)
-        tracer.watcher = watcher  # type: ignore[attr-defined]
+        tracer.watcher = watcher
         for expression, leaf in _argument_names(self._function, args, kwargs):
             if isinstance(leaf, Tensor):
                 tracer.name_input(leaf, expression)
@@ -143,6 +146,9 @@ class CompiledFunction:
                 self._leave(tracer.left)
                 return result
             traced = time.perf_counter()
+            tracer.forget_backups()
+            if sum(node.type.nbytes for node in tracer.builder.nodes if type(node.type) is TensorType) > _LARGE:
+                release_memory()  # what the eager run used; the arena is planned anew
             self._guards(checker, tracer, watcher)
             try:
                 variant = make_variant(
@@ -156,7 +162,7 @@ class CompiledFunction:
             self.history.append(f"variant {generation}: {reason}")
             if config.flags.debug >= 1:
                 _tell(self, variant)
-            return variant.first_result(result)
+            return result
         finally:
             tracer.close()
 

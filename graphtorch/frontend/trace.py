@@ -122,6 +122,7 @@ class Tracer:
         self._touched: list[weakref.ref] = []
         self._wishes: dict[int, str] = {}
         self._sources: dict[tuple, Source] = {}
+        self.watcher: Any = None  # guards.Watcher, while the function runs
         self.start = next_sequence()  # tape nodes older than this belong to the program outside
 
     # ---- recording
@@ -385,6 +386,11 @@ class Tracer:
                 captured.tensor._array[...] = captured.backup
         for tensor, before in self._grads.values():
             tensor._grad = before
+
+    def forget_backups(self) -> None:
+        """The run went well: nothing will be undone."""
+        for captured in self.captured.values():
+            captured.backup = None
 
     def close(self) -> None:
         """Let go of the tensors that carry values of this trace."""

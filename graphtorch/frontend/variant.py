@@ -130,10 +130,6 @@ class Variant:
         self.value_guard: Any = None
         self.value_misses = 0
 
-    def first_result(self, result: Any) -> Any:
-        """What the first call returns: the eager result of the traced run."""
-        return result
-
     def explain_miss(self, args: tuple, kwargs: dict) -> str:
         """Which guard fails for these arguments ("" if none)."""
         names = dict(self._checker.names)
