@@ -95,7 +95,7 @@ METHODS_ASKING: dict[str, Any] = {
     "element_size": lambda self: self._array.itemsize,
     "stride": stride, "storage_offset": storage_offset,
     "data_ptr": lambda self: self._array.__array_interface__["data"][0],
-    "untyped_storage": UntypedStorage, "storage": UntypedStorage,
+    "untyped_storage": lambda self: UntypedStorage(self), "storage": lambda self: UntypedStorage(self),
     "is_contiguous": _v.is_contiguous,
     "is_floating_point": lambda self: self._array.dtype.kind in "fV",
     "is_complex": lambda self: self._array.dtype.kind == "c",
