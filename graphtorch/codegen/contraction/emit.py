@@ -217,6 +217,11 @@ class Function:
     def store(self, type: str, value: Value, pointer: str, align: int = 1) -> None:
         self.line(f"store {type} {value}, ptr {pointer}, align {align}")
 
+    def prefetch(self, pointer: str) -> None:
+        """Ask for the cache line around a pointer, which may be invalid."""
+        self.module.declare("void", "llvm.prefetch.p0", "ptr", "i32", "i32", "i32")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
+
     def array(self, type: str, count: int, align: int = 64) -> str:
         """Stack memory of `count` elements; the same memory whenever the function is inside it."""
         name = self.fresh("m")

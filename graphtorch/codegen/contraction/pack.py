@@ -21,6 +21,8 @@ from .micro import Tile
 # Which index of a source block is contiguous: k of A or n of B; m of A or k of B; none.
 INNER, OUTER, APART = "inner", "outer", "apart"
 
+STREAMS = 4  # rows of the source copied side by side, while the next ones are asked for
+
 
 class Source:
     """Loads of one source dtype as vectors or scalars of the tile's dtype."""
@@ -188,24 +190,37 @@ def _panels_of_a(f: Function, tile: Tile, source: Source) -> None:
     """destination[panel][k][rows]: whole vectors, whose tails the next k overwrites."""
     pieces = -(-tile.rows // tile.lanes)  # vectors that cover a panel's rows
     reach = pieces * tile.lanes
+    line = tile.rows * tile.size
     # Panels from whose first row whole vectors can be read, then those that need a mask.
     plain = f.div(f.max(f.sub(f.add(f["m"], tile.rows), reach), 0), tile.rows)
     panels = f.ceil_div(f["m"], tile.rows)
-    with f.loop(0, f["k"]) as k:
-        row = f.at(f["a"], f.mul(k, f["k_step"]), 1)
-        to = f.at(f["destination"], k, tile.rows * tile.size)
-        for start, stop, masked in ((0, plain, False), (plain, panels, True)):
-            with f.loop(start, stop) as panel:
-                i = f.mul(panel, tile.rows)
-                at = f.at(row, i, source.size)
-                own = f.at(to, f.mul(panel, f["to_step"]), 1)
-                for piece in range(pieces):
-                    first = piece * tile.lanes
-                    mask = None
+    ahead = f.mul(f["k_step"], STREAMS)
+    whole = f.mul(f.div(f["k"], STREAMS), STREAMS)
+    for first_k, stop_k, count in ((0, whole, STREAMS), (whole, f["k"], 1)):
+        with f.loop(first_k, stop_k, count) as k:
+            rows = [f.at(f["a"], f.mul(k, f["k_step"]), 1)]
+            for _ in range(1, count):
+                rows.append(f.op("getelementptr i8, ptr", rows[-1], f"i64 {f['k_step']}"))
+            to = f.at(f["destination"], k, line)
+            for start, stop, masked in ((0, plain, False), (plain, panels, True)):
+                with f.loop(start, stop) as panel:
+                    i = f.mul(panel, tile.rows)
+                    own = f.at(to, f.mul(panel, f["to_step"]), 1)
+                    masks: list[str | None] = [None] * pieces
                     if masked:
-                        mask = f.lane_mask(tile.lanes, 0, f.sub(f.sub(f["m"], i), first))
-                    value = source.vector(f.at(at, first, source.size), mask)
-                    f.store(tile.vector, value, f.at(own, first, tile.size), tile.size)
+                        left = f.sub(f["m"], i)
+                        masks = [
+                            f.lane_mask(tile.lanes, 0, f.sub(left, x * tile.lanes))
+                            for x in range(pieces)
+                        ]
+                    for u, row in enumerate(rows):
+                        at = f.at(row, i, source.size)
+                        if not masked:
+                            f.prefetch(f.at(at, ahead, 1))
+                        for x, mask in enumerate(masks):
+                            value = source.vector(f.at(at, x * tile.lanes, source.size), mask)
+                            place = f.at(own, u * line + x * tile.lanes * tile.size, 1)
+                            f.store(tile.vector, value, place, tile.size)
 
 
 def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
@@ -240,27 +255,7 @@ def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
                     ("ptr", to),
                 )  # fmt: skip
         elif kind == INNER:
-            whole = f.div(f["n"], tile.columns)
-            rest = f.mul(whole, tile.columns)
-            masks = [
-                f.lane_mask(tile.lanes, 0, f.sub(f.sub(f["n"], rest), v * tile.lanes))
-                for v in range(tile.vectors)
-            ]
-
-            def copy(row: str, to: str, masks: list[str | None]) -> None:
-                for v, mask in enumerate(masks):
-                    value = source.vector(f.at(row, v * tile.lanes, source.size), mask)
-                    f.store(tile.vector, value, f.at(to, v * tile.lanes, tile.size), tile.size)
-
-            with f.loop(0, f["k"]) as k:
-                row = f.at(f["b"], f.mul(k, f["k_step"]), 1)
-                to = f.at(f["destination"], k, row_bytes)
-                with f.loop(0, whole) as panel:
-                    at = f.at(row, f.mul(panel, tile.columns), source.size)
-                    copy(at, f.at(to, f.mul(panel, f["panel_step"]), 1), [None] * tile.vectors)
-                with f.when(f.compare("slt", rest, f["n"])):
-                    at = f.at(row, rest, source.size)
-                    copy(at, f.at(to, f.mul(whole, f["panel_step"]), 1), list(masks))
+            _panels_of_b(f, tile, source)
         else:
             with f.loop(0, panels) as panel:
                 to, columns = start(panel)
@@ -272,3 +267,38 @@ def emit_pack_b(module: Module, tile: Tile, dtype: DType, kind: str) -> str:
                         value = source.scalar(f.at(row, f.mul(j, f["n_step"]), 1))
                         f.store(tile.element, value, f.at(line, j, tile.size), tile.size)
     return name
+
+
+def _panels_of_b(f: Function, tile: Tile, source: Source) -> None:
+    """destination[panel][k][columns], from rows that are contiguous along n."""
+    whole = f.div(f["n"], tile.columns)
+    edge = f.mul(whole, tile.columns)
+    masks = [
+        f.lane_mask(tile.lanes, 0, f.sub(f.sub(f["n"], edge), v * tile.lanes))
+        for v in range(tile.vectors)
+    ]
+    row_bytes = tile.columns * tile.size
+    ahead = f.mul(f["k_step"], STREAMS)
+
+    def copy(rows: list[str], j: Value, to: str, masks: list[str | None]) -> None:
+        for u, row in enumerate(rows):
+            at = f.at(row, j, source.size)
+            if masks[0] is None:
+                f.prefetch(f.at(at, ahead, 1))
+            for v, mask in enumerate(masks):
+                value = source.vector(f.at(at, v * tile.lanes, source.size), mask)
+                place = f.at(to, u * row_bytes + v * tile.lanes * tile.size, 1)
+                f.store(tile.vector, value, place, tile.size)
+
+    whole_k = f.mul(f.div(f["k"], STREAMS), STREAMS)
+    for first_k, stop_k, count in ((0, whole_k, STREAMS), (whole_k, f["k"], 1)):
+        with f.loop(first_k, stop_k, count) as k:
+            rows = [f.at(f["b"], f.mul(k, f["k_step"]), 1)]
+            for _ in range(1, count):
+                rows.append(f.op("getelementptr i8, ptr", rows[-1], f"i64 {f['k_step']}"))
+            to = f.at(f["destination"], k, row_bytes)
+            with f.loop(0, whole) as panel:
+                own = f.at(to, f.mul(panel, f["panel_step"]), 1)
+                copy(rows, f.mul(panel, tile.columns), own, [None] * tile.vectors)
+            with f.when(f.compare("slt", edge, f["n"])):
+                copy(rows, edge, f.at(to, f.mul(whole, f["panel_step"]), 1), list(masks))
