@@ -27,8 +27,9 @@ from ..ir.graph import Graph
 from ..ir.types import TensorType
 from . import pytree
 from .allocator import release_memory
+from .checker import Checker
 from .grad_mode import state as grad_state
-from .guards import Checker, Watcher
+from .guards import Watcher
 from .tensor import Tensor
 from .trace import Leaving, Tracer
 from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant
@@ -147,7 +148,14 @@ class CompiledFunction:
                 return result
             traced = time.perf_counter()
             tracer.forget_backups()
-            if sum(node.type.nbytes for node in tracer.builder.nodes if type(node.type) is TensorType) > _LARGE:
+            if (
+                sum(
+                    node.type.nbytes
+                    for node in tracer.builder.nodes
+                    if type(node.type) is TensorType
+                )
+                > _LARGE
+            ):
                 release_memory()  # what the eager run used; the arena is planned anew
             self._guards(checker, tracer, watcher)
             try:

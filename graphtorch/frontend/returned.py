@@ -1,0 +1,69 @@
+"""What a traced call leaves behind, sorted: fresh tensors, inputs handed back, views, constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .tensor import Tensor
+from .trace import Tracer, _root
+
+
+class Outputs:
+    """Sorts what a traced call leaves behind: fresh tensors, inputs handed back, views, constants."""
+
+    def __init__(
+        self, tracer: Tracer, leaves: list[Any], grads: list[tuple[Tensor, Tensor | None]]
+    ):
+        self.tracer = tracer
+        self.produced: list[Tensor] = []
+        self._positions: dict[int, int] = {}
+        roots: dict[int, set[int]] = {}
+        tensors = [x for x in leaves if isinstance(x, Tensor)] + [
+            g for _, g in grads if g is not None
+        ]
+        for tensor in tensors:
+            roots.setdefault(id(_root(tensor)), set()).add(id(tensor))
+        self._shared = {root for root, members in roots.items() if len(members) > 1}
+        self.leaves = [self._place(leaf) for leaf in leaves]
+        self.grads = [
+            (tensor, None if final is None else self._place(final)) for tensor, final in grads
+        ]
+        self.differentiable = [
+            i for i, t in enumerate(self.produced) if t._node is not None and not t._node.freed
+        ]
+
+    def _place(self, leaf: Any) -> tuple:
+        if not isinstance(leaf, Tensor):
+            return ("constant", leaf)
+        tracer = self.tracer
+        if id(leaf) in tracer.captured:
+            return ("input", tracer.captured[id(leaf)])
+        root = _root(leaf)
+        if id(root) in tracer.captured and root is not leaf:
+            return ("view", ("input", tracer.captured[id(root)]), chain_of(leaf))
+        if id(root) in self._shared and root is not leaf:
+            return ("view", self._produce(root), chain_of(leaf))
+        return self._produce(leaf)
+
+    def _produce(self, tensor: Tensor) -> tuple:
+        position = self._positions.get(id(tensor))
+        if position is None:
+            position = self._positions[id(tensor)] = len(self.produced)
+            self.produced.append(tensor)
+        return ("output", position)
+
+
+def chain_of(tensor: Tensor) -> list[tuple[Any, Any]]:
+    """The view ops from the root to `tensor`, outermost first."""
+    steps = []
+    while tensor._view is not None:
+        parent, op, attrs = tensor._view
+        steps.append((op, attrs))
+        tensor = parent
+    return steps[::-1]
+
+
+def replay(tensor: Tensor, chain: list[tuple[Any, Any]]) -> Tensor:
+    for op, attrs in chain:
+        tensor = op(tensor, **attrs)
+    return tensor
