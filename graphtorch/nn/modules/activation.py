@@ -11,6 +11,7 @@ from .. import functional as F
 from .. import init as _init
 from ..module import Module
 from ..parameter import Parameter
+from .attention import MultiheadAttention as MultiheadAttention
 
 
 def _flag(inplace: bool, first: bool = False) -> str:
