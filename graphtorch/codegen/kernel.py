@@ -29,6 +29,8 @@ Meaning that both printers keep
       another one writes (a printer may run any number of iterations at once);
     * an output may share memory with an input only if every index of the input is read before the
       same index is written, and by the same iteration (in-place pointwise kernels);
+    * a read of an input that does not depend on a loop's axis may happen once, before the loop, even
+      if the loop turns out to have no iteration: its index must be valid there too;
     * bool is stored as one byte 0 or 1; bf16 and f16 exist in memory only and are f32 in values;
     * a reduction's tree depends on extents and the printer's vector width, never on threads.
 

@@ -79,8 +79,8 @@ def every_exponent(dtype: DType, each: int, seed: int = 0) -> np.ndarray:
 
 def ulps(got: np.ndarray, want: np.ndarray) -> np.ndarray:
     """Distance in units of the last place of the rounded reference; inf where the kinds differ."""
-    rounded = want.astype(got.dtype)
     with np.errstate(all="ignore"):
+        rounded = want.astype(got.dtype)
         unit = np.spacing(np.abs(rounded)).astype(LONG)
         error = np.abs(got.astype(LONG) - want) / unit
     top = np.finfo(got.dtype).max
@@ -95,15 +95,14 @@ def _each(function: Callable[[float], float]) -> Callable[[np.ndarray], np.ndarr
     return lambda x: np.vectorize(function, otypes=[np.float64])(x.astype(np.float64)).astype(LONG)
 
 
+def _wide(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: getattr(np, name)(x.astype(LONG))
+
+
+_SAME = """exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh sqrt floor ceil trunc"""
 REFERENCE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    name: (lambda x, f=getattr(np, name): f(x.astype(LONG)))
-    for name in "exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh sqrt floor ceil trunc".split()
-}
-REFERENCE |= {
-    "a" + name: (lambda x, f=getattr(np, "arc" + name): f(x.astype(LONG)))
-    for name in "sin cos tan sinh cosh tanh".split()
-}
-REFERENCE |= {
+    **{name: _wide(name) for name in _SAME.split()},
+    **{"a" + name: _wide("arc" + name) for name in "sin cos tan sinh cosh tanh".split()},
     "erf": _each(math.erf),
     "erfc": _each(math.erfc),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x.astype(LONG))),
@@ -186,10 +185,10 @@ def pairs(dtype: DType) -> tuple[np.ndarray, np.ndarray]:
     grid = [x.ravel() for x in np.meshgrid(special, special)]
     near = [rng.uniform(0, 30, 20000), rng.uniform(-30, 30, 20000)]
     whole = [np.round(rng.uniform(-40, 40, 5000)), np.round(rng.uniform(-9, 9, 5000))]
-    return (
-        np.concatenate([a, grid[0], near[0], whole[0], 1 + near[1] * 1e-6]).astype(t),
-        np.concatenate([b, grid[1], near[1], whole[1], near[0] * 1e6]).astype(t),
-    )
+    x = [a, grid[0], near[0], whole[0], 1 + near[1] * 1e-6]
+    y = [b, grid[1], near[1], whole[1], near[0] * 1e6]
+    with np.errstate(all="ignore"):
+        return np.concatenate(x).astype(t), np.concatenate(y).astype(t)
 
 
 def wide(dtype: DType) -> Any:

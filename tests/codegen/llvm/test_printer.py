@@ -374,12 +374,8 @@ def test_take_rows_checks_indices() -> None:
 @pytest.mark.parametrize("size", ["n", 50])
 def test_gather_with_indices_per_lane(size) -> None:
     b = KernelBuilder("gather")
-    x, ids, out, n = (
-        b.input("x", float32),
-        b.input("ids", int32),
-        b.output("out", float32),
-        b.param("n"),
-    )
+    x, ids, out = b.input("x", float32), b.input("ids", int32), b.output("out", float32)
+    b.param("n")
     r = b.grid("r", 3)
     with b.vector("j", 26) as j:
         at = Indirect(b.load(ids, r * 26 + j.index), Index.of(3), size, wrap=True)
