@@ -6,7 +6,7 @@ computes the same values and thread 0 stores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..kernel import (
@@ -72,6 +72,12 @@ class Body:
         self.depth -= 1
         self.line("}")
 
+    def function(self, symbol: str, arguments: Sequence[str]) -> str:
+        """The kernel around the lines so far; `items` is its last argument."""
+        given = ",\n    ".join([*arguments, "long long items"])
+        head = f'extern "C" __global__ void __launch_bounds__({self.threads}) {symbol}(\n    {given}) {{'
+        return "\n".join([head, *self.lines, "}\n"])
+
     def name(self, kind: str, name: str) -> str:
         """The C name of an axis, value, buffer or parameter."""
         found = self.names.get((kind, name))
@@ -103,7 +109,9 @@ class Body:
         terms = sorted(index.terms, key=lambda t: (not t[0], -abs(t[1]), t[0]))
         for symbols, coefficient in terms:
             size = abs(coefficient)
-            factors = [f"{size}LL" if size >= 2**31 else str(size)] if size != 1 or not symbols else []
+            factors = (
+                [f"{size}LL" if size >= 2**31 else str(size)] if size != 1 or not symbols else []
+            )
             factors += [self.symbol(s) for s in symbols]
             sign = " - " if coefficient < 0 else " + "
             text += sign + "*".join(factors)
@@ -142,7 +150,9 @@ class Body:
         for part in s.indirect:
             at, condition = self.checked(part, condition)
             stride = self.index(part.stride)
-            terms.append(at if stride == "1" else f"{at}*({stride})" if " " in stride else f"{at}*{stride}")
+            terms.append(
+                at if stride == "1" else f"{at}*({stride})" if " " in stride else f"{at}*{stride}"
+            )
         return f"{self.buffer(s.buffer.name)}[{' + '.join(terms)}]", condition
 
     def checked(self, part: Indirect, condition: str) -> tuple[str, str]:
@@ -227,7 +237,11 @@ class Body:
         if s.out.name in self.absorbed:
             return
         fused = self.fused(s)
-        text = expression(s.op, s.out.dtype, [self.atom(x) for x in s.args]) if fused is None else fused[1]
+        text = (
+            expression(s.op, s.out.dtype, [self.atom(x) for x in s.args])
+            if fused is None
+            else fused[1]
+        )
         self.line(f"const {c_type(s.out.dtype)} {self.value(s.out)} = {text};")
 
     def load(self, s: Load) -> None:

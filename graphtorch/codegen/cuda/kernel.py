@@ -23,7 +23,7 @@ from ..kernel import Compute, Kernel, Load, Loop, Operand, Statement, Store, Til
 from ..lower_draft import inplace_pairs
 from .body import Body
 from .hazards import barriers
-from .prelude import helpers_for
+from .prelude import Printed, module_text
 from .scalars import stored_type
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class CudaSource(Protocol):
     """What the CUDA executable needs of a kernel; it also is a `program.KernelSource`.
 
     threads: of a block.  scratch_bytes: of every block, in global memory.
-    grid(chunks, params): blocks in x and y.  items: whether `chunks` is passed as last argument.
+    print(symbol): CUDA C that defines `symbol`.  grid(chunks, params): blocks in x and y.
     """
 
     @property
@@ -55,7 +55,7 @@ class CudaSource(Protocol):
     @property
     def threads(self) -> int: ...
 
-    def cuda(self, symbol: str) -> str: ...
+    def print(self, symbol: str) -> Printed: ...
 
     def grid(self, chunks: int, params: tuple[int, ...]) -> tuple[int, int]: ...
 
@@ -122,12 +122,16 @@ class CudaLoopKernel:
         longest = max(_longest(loop, given) for loop in _vectors(self.kernel.body))
         return max(blocks, 1), min(max(-(-longest // self.threads), 1), _SPLITS)
 
-    def cuda(self, symbol: str) -> str:
+    def print(self, symbol: str) -> Printed:
         """CUDA C that defines `symbol`."""
         try:
             return _Printer(self).print(symbol)
         except UnsupportedError as error:
             raise UnsupportedError(f"kernel {self.name}: {error}") from None
+
+    def cuda(self, symbol: str) -> str:
+        """A module of this kernel alone."""
+        return module_text(self.print(symbol))
 
 
 def _vectors(body: tuple[Statement, ...]) -> list[Loop]:
@@ -162,7 +166,7 @@ class _Printer(Body):
         super().__init__(source.threads, barriers(self.kernel), source.split)
         self.find_products(self.kernel.body, use_counts(self.kernel.body))
 
-    def print(self, symbol: str) -> str:
+    def print(self, symbol: str) -> Printed:
         kernel = self.kernel
         pairs = self.source.inplace
         aliased = {p for pair in pairs for p in pair}
@@ -176,20 +180,11 @@ class _Printer(Body):
             arguments.append("unsigned char* __restrict__ scratch")
         if kernel.can_fail:
             arguments.append("long long* status")
-        arguments.append("long long items")
         self._temps()
         with self.braces("for (long long item = blockIdx.x; item < items; item += gridDim.x)"):
             self._axes()
             self.block(kernel.body)
-        body = "\n".join(self.lines)
-        head = (
-            f'extern "C" __global__ void __launch_bounds__({self.threads}) {symbol}(\n    '
-            + ",\n    ".join(arguments)
-            + ") {"
-        )
-        trees = "\n".join(self.trees.values())
-        helpers = helpers_for(trees + body)
-        return "\n".join(part for part in (helpers, trees, head, body, "}\n") if part)
+        return Printed(self.trees, self.function(symbol, arguments))
 
     def _temps(self) -> None:
         offset = 0

@@ -7,6 +7,7 @@ half precision, which are one PTX instruction here.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 HELPERS: dict[str, str] = {
     "gt_max": """template <class T> static __device__ __forceinline__ T gt_max(T a, T b) {
@@ -94,15 +95,16 @@ static __device__ __forceinline__ unsigned short gt_to_f16(float x) {
 for _short, _type, _f in (("f32", "float", "f"), ("f64", "double", "")):
     _zero = "0.0f" if _f else "0.0"
     _one, _half = _zero.replace("0.0", "1.0"), _zero.replace("0.0", "0.5")
-    HELPERS[f"gt_remainder_{_short}"] = (
-        f"""static __device__ __forceinline__ {_type} gt_remainder_{_short}({_type} a, {_type} b) {{
+    HELPERS[
+        f"gt_remainder_{_short}"
+    ] = f"""static __device__ __forceinline__ {_type} gt_remainder_{_short}({_type} a, {_type} b) {{
   const {_type} r = fmod{_f}(a, b);
   if (r == {_zero}) return copysign{_f}({_zero}, b);
   return (r < {_zero}) != (b < {_zero}) && r == r ? r + b : r;
 }}"""
-    )
-    HELPERS[f"gt_floor_divide_{_short}"] = (
-        f"""static __device__ __forceinline__ {_type} gt_floor_divide_{_short}({_type} a, {_type} b) {{
+    HELPERS[
+        f"gt_floor_divide_{_short}"
+    ] = f"""static __device__ __forceinline__ {_type} gt_floor_divide_{_short}({_type} a, {_type} b) {{
   if (b == {_zero}) return a / b;
   const {_type} r = fmod{_f}(a, b);
   {_type} q = (a - r) / b;
@@ -111,7 +113,6 @@ for _short, _type, _f in (("f32", "float", "f"), ("f64", "double", "")):
   const {_type} down = floor{_f}(q);
   return q - down > {_half} ? down + {_one} : down;
 }}"""
-    )
 _NAME = re.compile(r"\bgt_\w+")
 
 
@@ -125,3 +126,21 @@ def helpers_for(text: str) -> str:
                 wanted.add(name)
                 pending.append(HELPERS[name])
     return "\n".join(HELPERS[name] for name in HELPERS if name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A kernel's text, and the functions (by name) it wants besides the helpers."""
+
+    functions: dict[str, str]
+    text: str
+
+
+def module_text(*kernels: Printed) -> str:
+    """A module of several kernels: helpers and functions once, then the kernels."""
+    functions: dict[str, str] = {}
+    for kernel in kernels:
+        functions.update(kernel.functions)
+    body = "\n".join([*functions.values(), *(kernel.text for kernel in kernels)])
+    helpers = helpers_for(body)
+    return f"{helpers}\n{body}" if helpers else body

@@ -11,7 +11,14 @@ from ..kernel import Combine, Reduction
 from ..kernel_interpret import identity
 from .scalars import Atom, c_type, expression, literal
 
-_OPS = {"add": "add", "mul": "mul", "max": "max", "min": "min", "and": "logical_and", "or": "logical_or"}
+_OPS = {
+    "add": "add",
+    "mul": "mul",
+    "max": "max",
+    "min": "min",
+    "and": "logical_and",
+    "or": "logical_or",
+}
 
 
 def picks(r: Reduction) -> bool:

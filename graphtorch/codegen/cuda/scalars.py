@@ -34,7 +34,10 @@ _LIBRARY = frozenset(
     """sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh
     acosh atanh erf erfc erfinv floor ceil trunc lgamma pow atan2 fmod copysign hypot""".split()
 )
-_INFINITY = {"f32": "__int_as_float(0x7f800000)", "f64": "__longlong_as_double(0x7ff0000000000000LL)"}
+_INFINITY = {
+    "f32": "__int_as_float(0x7f800000)",
+    "f64": "__longlong_as_double(0x7ff0000000000000LL)",
+}
 _NAN = {"f32": "__int_as_float(0x7fc00000)", "f64": "__longlong_as_double(0x7ff8000000000000LL)"}
 
 

@@ -53,7 +53,9 @@ class Kernel:
         arguments: Sequence[np.ndarray | int],
         order: int = FORWARD,
     ) -> None:
-        held = [_Guarded(a) if isinstance(a, np.ndarray) else ctypes.c_longlong(a) for a in arguments]
+        held = [
+            _Guarded(a) if isinstance(a, np.ndarray) else ctypes.c_longlong(a) for a in arguments
+        ]
         cells = [ctypes.c_void_p(h.address) if isinstance(h, _Guarded) else h for h in held]
         pointers = (ctypes.c_void_p * (len(cells) + 1))(*(ctypes.addressof(c) for c in cells))
         code = self.launch((ctypes.c_uint * 2)(*grid), threads, order, pointers)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from graphtorch.codegen.contraction import Contraction, Epilogue, Layout
 from graphtorch.codegen.cuda.kernel import CudaLoopKernel
+from graphtorch.codegen.cuda.matmul import CudaMatmul
 from graphtorch.codegen.cuda.nvrtc import compile_text
 from graphtorch.codegen.cuda.prelude import HELPERS
 from graphtorch.codegen.kernel_builder import KernelBuilder
@@ -52,8 +54,23 @@ def test_helpers_compile(architecture):
         for op in ("pow", "remainder", "floor_divide", "fmod")
         for kind in ("signed char", "unsigned char", "int", "long long")
     )
-    text += f'\nextern "C" __global__ void k(long long x, long long y, long long* z) {{ *z = {uses}; }}'
+    text += (
+        f'\nextern "C" __global__ void k(long long x, long long y, long long* z) {{ *z = {uses}; }}'
+    )
     assert compile_text(text, architecture).image[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("size, registers", [(200, 64), (2048, 160)])
+def test_products_keep_their_tiles_in_registers(architecture, size, registers):
+    epilogue = Epilogue(
+        lambda s, x, bias: (s.call("erf", s.add(x, bias)),), "bias_erf",
+        operands=(Layout((0, 1)),), results=(Layout((size, 1)),),
+    )  # fmt: skip
+    a, b = Layout((size, 1)), Layout((1, size))
+    product = CudaMatmul(Contraction(size, size, size, a, b, (), epilogue))
+    made = compile_text(product.cuda("product"), architecture)
+    assert made.spilled_bytes == 0 and 0 < made.registers <= registers
 
 
 def test_errors_carry_the_log():

@@ -117,7 +117,9 @@ def test_predicates_and_nan(rng):
 
     special = np.array([np.nan, np.inf, -np.inf, 0.0, -1.5], np.float32)
     x, y = (a.ravel().copy() for a in np.meshgrid(special, special))
-    check(pointwise(body, 25, float32, float32, out=float32), [x, y, np.empty(25, np.float32)], [25])
+    check(
+        pointwise(body, 25, float32, float32, out=float32), [x, y, np.empty(25, np.float32)], [25]
+    )
 
 
 @pytest.mark.parametrize("dtype", [int32, int64])
@@ -163,7 +165,9 @@ def test_rows(rng, n):
     _, found = check(kernel, [x, np.empty_like(x)], (), 2e-6)
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
     source = CudaLoopKernel(kernel)
-    assert "__syncthreads();\n      for" not in source.cuda("kernel")  # rows stay with their threads
+    assert "__syncthreads();\n      for" not in source.cuda(
+        "kernel"
+    )  # rows stay with their threads
     assert (source.scratch_bytes > 0) == (n == 12000)
 
 
@@ -278,7 +282,9 @@ def test_indirect_sums_in_a_serial_loop(rng):
         index = b.load(at, r.index)
         with b.vector("j", 33) as j:
             place = Indirect(index, Index.of(33), 5, 1)
-            b.store(y, j.index, b.load(v, r.index * 33 + j.index), indirect=(place,), accumulate=True)
+            b.store(
+                y, j.index, b.load(v, r.index * 33 + j.index), indirect=(place,), accumulate=True
+            )
     at_array, v_array = rng.integers(0, 5, 12), rng.standard_normal((12, 33)).astype(np.float32)
     start = rng.standard_normal((5, 33)).astype(np.float32)
     check(b.finish(), [at_array, v_array, start], (), 1e-6)
@@ -302,7 +308,9 @@ def test_carries_and_uniform_stores(rng):
 
 
 def test_bools(rng):
-    kernel = pointwise(lambda s, x, y: s.logical_and(x, s.logical_not(y)), 99, bool_, bool_, out=bool_)
+    kernel = pointwise(
+        lambda s, x, y: s.logical_and(x, s.logical_not(y)), 99, bool_, bool_, out=bool_
+    )
     x, y = rng.integers(0, 2, (2, 99)).astype(bool)
     check(kernel, [x, y, np.empty(99, bool)], [99])
 
