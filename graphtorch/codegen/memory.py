@@ -211,6 +211,7 @@ class _Planner:
     def _share(self, position: int, step: Launch) -> None:
         """Let values written here take the memory of values that die here."""
         buffers = self.program.buffers
+        taken: set[int] = set()  # an output's array can be lent to one value only
         for write, read in step.inplace:
             new, old = step.operands[write], step.operands[read]
             root = self._root(old)
@@ -228,8 +229,9 @@ class _Planner:
             if new not in self.place:
                 self.group[new] = root
                 self.group_last[root] = self.last[new]
-            elif self.place[new][0] == "output":
+            elif self.place[new][0] == "output" and new not in taken:
                 self.place[root] = self.place[new]  # the caller's array is free until then
+                taken.add(new)
 
     def _offsets(self) -> tuple[dict[int, int], int, int]:
         """Offsets of the groups that live in the arena, its size, and the bound from below."""

@@ -108,6 +108,14 @@ def test_no_sharing_with_a_value_still_needed_or_read_in_another_order():
     assert found.arena_bytes == 2 * NBYTES
 
 
+def test_an_output_is_lent_to_one_of_the_values_that_die_into_it():
+    w = Writer()
+    x = w.input()
+    a, b = w.reverse(x), w.reverse(x)
+    homes = w.plan(w.add(a, b)).homes
+    assert sorted((homes[a].place, homes[b].place)) == ["arena", "output"]
+
+
 def test_an_operand_used_twice_is_not_overwritten():
     w = Writer()
     a = w.reverse(w.input())
