@@ -1,13 +1,16 @@
 """Neural network modules: `Module`, layers, losses, initialisation."""
 
+from . import attention as attention
 from . import functional as functional
 from . import init as init
 from . import modules as modules
+from . import parallel as parallel
 from . import parameter as parameter
 from . import utils as utils
 from .module import Epoch as Epoch
 from .module import Module as Module
 from .modules import *  # noqa: F403
+from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 
