@@ -136,7 +136,9 @@ class RandomGraph:
         elif kind == "slice_update":
             starts = tuple(int(self.random.integers(0, n)) for n in x.shape)
             part = ops.slice(x, starts=starts, stops=x.shape, steps=(1,) * x.ndim)
-            self.add(ops.slice_update(x, part * 2.0, starts=starts, stops=x.shape, steps=(1,) * x.ndim))
+            self.add(
+                ops.slice_update(x, part * 2.0, starts=starts, stops=x.shape, steps=(1,) * x.ndim)
+            )
         elif kind == "take":
             count = int(self.random.integers(1, 5))
             start = int(self.random.integers(0, x.shape[dim]))

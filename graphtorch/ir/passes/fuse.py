@@ -72,6 +72,7 @@ class _Fusion:
         self.quotient = Quotient(len(self.list), [*numbered, *self.cores.effects])
         self.groups: list[Group] = self.rules.groups  # of a group's name in the quotient
         self.again: dict[int, set[int]] = {}  # values a group computes again for itself
+        self.spared: set[int] = set()  # pointwise cores an epilogue could have had
         self.refused: dict[tuple[int, int], str] = {}
 
     def run(self) -> Graph:
@@ -137,6 +138,7 @@ class _Fusion:
         for number in reversed(list(chosen)[1:]):
             if self._is_spare(number, chosen):
                 del chosen[number]
+                self.spared.add(number)
         return list(chosen)[1:]
 
     def _is_spare(self, number: int, chosen: dict[int, None]) -> bool:
@@ -154,12 +156,26 @@ class _Fusion:
             core = self.list[number]
             if core.kind not in ("opaque", "contraction"):
                 for read in core.reads:
-                    if isinstance(read.source, int) and not self._is_product(read.source):
+                    if not isinstance(read.source, int):
+                        continue
+                    if self._is_product(read.source):
+                        self._refuse_epilogue(read, number)
+                    else:
                         self._try(read.source, number)
 
     def _is_product(self, number: int) -> bool:
         """Whether a core stands in a contraction's group: what follows it has been chosen."""
         return self.groups[self.quotient.find(number)].contraction is not None
+
+    def _refuse_epilogue(self, read: Read, number: int) -> None:
+        if self.list[number].runs is not None:
+            reason = "an epilogue works on tiles and cannot wait for a reduction over rows"
+        elif number in self.spared:
+            reason = "its reader computes it from what is stored anyway"
+        else:
+            reason = "an epilogue takes what follows in order, with one stride per dimension"
+        assert isinstance(read.source, int)
+        self.refused[read.source, number] = reason
 
     def _inline(self) -> None:
         find = self.quotient.find

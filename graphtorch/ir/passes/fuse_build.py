@@ -15,6 +15,7 @@ from ..interpret import evaluate, interpret
 from ..op import OPS, declare
 from ..types import TensorType
 from .fuse_cores import Cores
+from .fuse_index import VIEWS
 
 SALIENT = 4  # op names that make up a body's name
 
@@ -141,6 +142,8 @@ class _Body:
         self.inputs: list[Node] = []
         self.nodes: list[Node] = []
         self.made: dict[Node, Node] = {}
+        self.looked: dict[Node, Node] = {}
+        self.names = Names()
 
     def build(self, results: list[int]) -> tuple[Graph, list[Node]]:
         """The body, and what its inputs are bound to."""
@@ -151,20 +154,48 @@ class _Body:
         return body, self.sources
 
     def _make(self, node: Node) -> Node:
+        """A node as the body has it: computed here, looked through, or an input."""
         found = self.made.get(node)
         if found is not None:
             return found
-        inside = node in self.members or (node not in self.cores.number and node.op.kind != "input")
-        if not inside:
+        cores = self.cores
+        if node in self.members:
+            if cores.list[cores.number[node]].kind == "copy" and node.op.name in VIEWS:
+                operand = node.operands[0]
+                seen = operand in cores.copies or operand is cores.origin[node][0]
+                source = cores.origin[node][0]
+                below = self._make(operand) if seen else self._look(operand, source)
+                inputs: tuple[Any, ...] = (below,)
+            else:
+                inputs = tuple(self._make(x) if isinstance(x, Node) else x for x in node.inputs)
+            found = self._add(node, inputs)
+        elif node in cores.number or node.op is INPUT:
             assert isinstance(node.type, TensorType)
-            found = Node(node.name, INPUT, (), {"type": node.type}, node.type, node.source)
+            name = self.names.take(node.name)
+            found = Node(name, INPUT, (), {"type": node.type}, node.type, node.source)
             self.sources.append(node)
             self.inputs.append(found)
+        elif node.op.name in VIEWS:
+            return self._look(node, cores.origin[node][0])
         else:
-            inputs = tuple(self._make(x) if isinstance(x, Node) else x for x in node.inputs)
-            found = Node(node.name, node.op, inputs, node.attrs, node.type, node.source)
-            self.nodes.append(found)
+            found = self._add(node, node.inputs)
         self.made[node] = found
+        return found
+
+    def _look(self, view: Node, source: Node) -> Node:
+        """A view as an index map from its source, through views that also exist in memory."""
+        found = self.looked.get(view)
+        if found is None:
+            operand = view.operands[0]
+            seen = operand is source or operand.op.name not in VIEWS
+            below = self._make(operand) if seen else self._look(operand, source)
+            found = self.looked[view] = self._add(view, (below,))
+        return found
+
+    def _add(self, node: Node, inputs: tuple[Any, ...]) -> Node:
+        name = self.names.take(node.name)
+        found = Node(name, node.op, inputs, node.attrs, node.type, node.source)
+        self.nodes.append(found)
         return found
 
     def _name(self) -> str:
