@@ -62,6 +62,8 @@ class Epilogue:
 class Contraction:
     """result[*batch, m, n] = epilogue(sum over k of a[*batch, m, k] * b[*batch, k, n]).
 
+    outer: (count, stride in a, stride in b) of one more index that is summed over, around k.
+
     a, b: layouts with strides `(*batch, m, k)` and `(*batch, k, n)`, any strides; float32, float64
         (both alike), bfloat16 or float16 (widened while packing; may be mixed with float32).
     epilogue: with no `results`, one dense result of shape `(*batch, m, n)` and the accumulator's
@@ -77,6 +79,7 @@ class Contraction:
     b: Layout
     batch: tuple[int, ...] = ()
     epilogue: Epilogue = field(default_factory=Epilogue)
+    outer: tuple[int, int, int] = (1, 0, 0)
 
     @property
     def shape(self) -> tuple[int, ...]:

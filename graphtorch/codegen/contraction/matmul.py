@@ -2,7 +2,7 @@
 
 One work item computes one block of the result, `mb` x `nb`, over all of k:
 
-    for each kb of k:                      pack B[kb, nb] as panels (and A[mb, kb] as rows)
+    for each kb of k (of each `outer`):    pack B[kb, nb] as panels (and A[mb, kb] as rows)
         for each `sub` rows of mb:         stays in the second-level cache
             for each panel of nb:          stays in the first-level cache
                 for each tile of rows:     micro-kernel, accumulators in registers
@@ -33,7 +33,7 @@ ABI = [("ptr", "buffers"), ("ptr", "params"), ("ptr", "scratch"), ("i64", "begin
 
 # Parameters of the blocked kernel, in order; then OPERAND_PARAMS for a, b and every access.
 PARAMS = tuple(
-    "m n k mb nb kb sub m_blocks n_blocks batch1 batch2 "
+    "m n k outer a_outer b_outer mb nb kb sub m_blocks n_blocks batch1 batch2 "
     "a_offset b_offset t_offset a_room panel_room t_panel t_row".split()
 )
 # Byte offset and strides: three batch indices, row, column.
@@ -161,11 +161,14 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
             for x in range(len(kernel.accesses)):
                 f.store("ptr", p.pointer(2 + x, index), f.at(bases, x, 8), 8)
 
-            with f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
+            with f.loop(0, p["outer"]) as o, f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
                 k_count = f.min(p["kb"], f.sub(p["k"], k0))
-                last = f.compare("sge", f.add(k0, k_count), p["k"])
-                b_block = f.at(b_item, f.mul(k0, b_row), 1)
-                a_block = f.at(a_item, f.mul(k0, a_column), 1)
+                last = f.both(
+                    f.compare("sge", f.add(k0, k_count), p["k"]),
+                    f.compare("eq", f.add(o, 1), p["outer"]),
+                )
+                b_block = f.at(f.at(b_item, f.mul(o, p["b_outer"]), 1), f.mul(k0, b_row), 1)
+                a_block = f.at(f.at(a_item, f.mul(o, p["a_outer"]), 1), f.mul(k0, a_column), 1)
                 if kernel.a_kind == DIRECT:
                     a_first, a_step = a_block, a_row
                 else:
@@ -175,9 +178,10 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                         ("i64", k_count), ("ptr", a_first), ("i64", a_step),
                     )  # fmt: skip
                 # Panels from before are still good if all of k is one block.
-                stale = f.either(
-                    f.compare("ne", f.get(in_scratch), block), f.compare("slt", p["kb"], p["k"])
+                several = f.either(
+                    f.compare("slt", p["kb"], p["k"]), f.compare("ne", p["outer"], 1)
                 )
+                stale = f.either(f.compare("ne", f.get(in_scratch), block), several)
                 with f.when(stale):
                     f.set(in_scratch, block)
                     start: Value = 0
@@ -232,7 +236,7 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                                 finish = f.both(last, f.negate(full))
                             f.call(
                                 micro, ("ptr", rows), ("i64", k_count), ("ptr", panel), ("i64", b_step),
-                                ("ptr", own), ("i64", own_step), ("i64", k0),
+                                ("ptr", own), ("i64", own_step), ("i64", f.op("or i64", o, k0)),
                             )  # fmt: skip
                             with f.when(finish):
                                 f.call(

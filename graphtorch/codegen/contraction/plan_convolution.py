@@ -229,11 +229,13 @@ def plan_convolution(c: Convolution, target: Target) -> Plan:
         raise UnsupportedError(f"no convolution kernel for {c.dtype.short}; cast to float32")
     if math.prod(c.shape) == 0:
         return Plan(())
+    pointwise = set(c.weight[2:]) | set(c.stride) == {1} and not any(c.padding) and c.groups == 1
+    if c.kind == "weight_grad" and (pointwise or c.input[0] == 0):
+        return _plan_outer_product(c, target)
     if c.kind == "weight_grad":
         from .plan_weight_grad import plan_weight_grad
 
         return plan_weight_grad(c, target)
-    pointwise = set(c.weight[2:]) | set(c.stride) == {1} and not any(c.padding) and c.groups == 1
     if pointwise:
         return _plan_product(c, target)
     return _plan_forward(c, target) if c.kind == "forward" else _plan_input_grad(c, target)
@@ -268,6 +270,39 @@ def _plan_product(c: Convolution, target: Target) -> Plan:
         return replace(step, operands=tuple(order.get(i, i) for i in step.operands))
 
     return replace(plan, steps=tuple(map(swapped, plan.steps)))
+
+
+def _plan_outer_product(c: Convolution, target: Target) -> Plan:
+    """The weight gradient of a 1 x 1 convolution, g[image, o, position] @ x[image, c, position]^T
+    summed over images; or zeros, if there are none."""
+    images, channels = c.input[:2]
+    outputs, positions = c.weight[0], math.prod(c.positions)
+    columns = math.prod(c.weight[1:])
+    operands, results = (
+        tuple(map(even_layout, x, [c.weight] * len(x))) for x in _weight_layouts(c)
+    )
+    a, b = Layout((positions, 1), 0, c.dtype), Layout((1, positions), 0, c.dtype)
+    product = Contraction(
+        outputs, columns, positions if images else 0, a, b, (),
+        replace(c.epilogue, operands=operands, results=results),
+        (images, outputs * positions, channels * positions),
+    )  # fmt: skip
+    return plan_contraction(product, target)
+
+
+def _weight_layouts(c: Convolution) -> tuple[tuple[Layout, ...], tuple[Layout, ...]]:
+    """The layouts of a weight gradient's epilogue."""
+    return c.epilogue.operands, c.epilogue.results or (Layout.of(c.weight, c.dtype),)
+
+
+def even_layout(layout: Layout, shape: tuple[int, ...]) -> Layout:
+    """A weight's layout by (output channel, everything else)."""
+    strides = layout.strides
+    if any(a != b * n for a, b, n in zip(strides[1:], strides[2:], shape[2:], strict=False)):
+        raise UnsupportedError(
+            f"the elements of {layout} are not evenly spaced; make it contiguous"
+        )
+    return replace(layout, strides=(strides[0], strides[-1]))
 
 
 def _plan_forward(c: Convolution, target: Target) -> Plan:

@@ -51,6 +51,7 @@ class Problem:
     operands: tuple[Layout, ...]
     results: tuple[Layout, ...]
     swapped: bool  # a and b changed places
+    outer: tuple[int, int, int]
 
 
 def normal_form(c: Contraction) -> Problem:
@@ -76,6 +77,9 @@ def normal_form(c: Contraction) -> Problem:
     batch = list(c.batch)
     strides = [list(x.strides) for x in layouts]
     # Drop batch indices of size 1 and merge neighbours that every operand walks as one.
+    outer = c.outer if c.k else (1, 0, 0)
+    if swapped:
+        outer = (outer[0], outer[2], outer[1])
     at = 0
     while at < len(batch):
         if batch[at] == 1:
@@ -110,7 +114,7 @@ def normal_form(c: Contraction) -> Problem:
     count = len(c.epilogue.operands)
     return Problem(
         m, n, c.k, (b0, b1, b2), layouts[0], layouts[1], tuple(layouts[2 : 2 + count]),
-        tuple(layouts[2 + count :]), swapped,
+        tuple(layouts[2 + count :]), swapped, outer,
     )  # fmt: skip
 
 
@@ -182,7 +186,7 @@ def block_sizes(p: Problem, tile: Tile, target: Target) -> Blocks:
         n_most = min(n_most, 16 * tile.columns)
     sub = max(l2 // 4 // (kb * tile.size) // tile.rows, 4) * tile.rows
     batches = p.batch[0] * p.batch[1] * p.batch[2]
-    flops = 2 * p.m * p.n * p.k
+    flops = 2 * p.m * p.n * p.k * p.outer[0]
     wanted = max(min(flops * batches // ITEM_FLOPS, ITEMS), 1)
     n_blocks, nb = even_blocks(p.n, n_most, tile.columns)
     per_matrix = max(wanted // max(batches, 1), 1)
@@ -204,7 +208,9 @@ def plan_contraction(c: Contraction, target: Target) -> Plan:
     dtype = accumulator_dtype(p.a.dtype, p.b.dtype)
     tile = register_tile(target, dtype)
     b_contiguous = packing(p.b.strides[-1], p.b.strides[-2], p.n, p.k)
-    if p.m <= FEW_ROWS and b_contiguous != APART:
+    if p.outer[0] == 0:
+        return plan_contraction(replace(c, k=0, outer=(1, 0, 0)), target)
+    if p.m <= FEW_ROWS and b_contiguous != APART and p.outer[0] == 1:
         return _plan_skinny(c, p, tile, b_contiguous == INNER)
     return _plan_blocked(c, p, tile, target)
 
@@ -285,10 +291,11 @@ def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Pla
     panels = blocks.nb // tile.columns
     b_bytes = b_panel * (1 if b_kind == DIRECT else panels)
     tile_bytes = tile.rows * tile.columns * size
-    many = blocks.kb < p.k  # partial sums wait for the next block of k
+    many = blocks.kb < p.k or p.outer[0] > 1  # partial sums wait for the next block of k
     scratch = a_bytes + b_bytes + (tile_bytes * rows * panels if many else tile_bytes)
     fixed = dict(
-        m=p.m, n=p.n, k=p.k, mb=blocks.mb, nb=blocks.nb, kb=blocks.kb, sub=blocks.sub,
+        m=p.m, n=p.n, k=p.k, outer=p.outer[0], a_outer=p.outer[1] * p.a.dtype.itemsize,
+        b_outer=p.outer[2] * p.b.dtype.itemsize, mb=blocks.mb, nb=blocks.nb, kb=blocks.kb, sub=blocks.sub,
         m_blocks=blocks.m_blocks, n_blocks=blocks.n_blocks, batch1=p.batch[1], batch2=p.batch[2],
         a_offset=0, b_offset=a_bytes, t_offset=a_bytes + b_bytes, a_room=a_room, panel_room=b_panel,
         t_panel=tile_bytes * rows if many else 0, t_row=tile_bytes if many else 0,
@@ -298,5 +305,5 @@ def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Pla
     )
     params = tuple(fixed[name] for name in PARAMS)
     items = blocks.m_blocks * blocks.n_blocks * batches
-    work = max(2 * p.m * p.n * p.k * batches // 60, p.m * p.n * batches // 4, 1)
+    work = max(2 * p.m * p.n * p.k * p.outer[0] * batches // 60, p.m * p.n * batches // 4, 1)
     return Plan((_step(kernel, p, params, items, work),))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from ...errors import UnsupportedError
 from ...ir.types import TensorType
 from ..llvm.target import Target
 from .convolve import AXES
 from .describe import Convolution, Layout, Plan, Step
 from .micro import register_tile
-from .plan_convolution import Direct, triple
+from .plan_convolution import Direct, even_layout, triple
 from .plan_matmul import ITEM_FLOPS, ITEMS, access, even_blocks, round_up
 from .weight_grad import COMBINE_PARAMS, PARAMS, CombineKernel, WeightGradKernel, share_counts
 
@@ -116,7 +114,7 @@ def _tile_shape(m: int, registers: int) -> tuple[int, int]:
 
 def _combine(c: Convolution, d: Direct, shares: int, layouts: list[Layout], temporary: int) -> Step:
     """The launch that adds the shares and runs the epilogue."""
-    flat = [_rows(layout, c.weight) for layout in layouts]
+    flat = [even_layout(layout, c.weight) for layout in layouts]
     operands = len(c.epilogue.operands)
     accesses = tuple(access(x, i >= operands, d.k) for i, x in enumerate(flat))
     rows = d.groups * d.m
@@ -135,14 +133,3 @@ def _combine(c: Convolution, d: Direct, shares: int, layouts: list[Layout], temp
     work = max(rows * d.k * shares // 4, 1)
     slots = (temporary, *range(2, 2 + len(flat)))
     return Step(kernel, slots, writes, tuple(params), chunks, 1, work)
-
-
-def _rows(layout: Layout, shape: tuple[int, ...]) -> Layout:
-    """The layout by (output channel, everything else)."""
-    strides = layout.strides
-    inner = list(zip(strides[1:], strides[2:], shape[2:], strict=False))
-    if any(a != b * n for a, b, n in inner):
-        raise UnsupportedError(
-            f"the elements of {layout} are not evenly spaced; make it contiguous"
-        )
-    return replace(layout, strides=(strides[0], strides[-1]))

@@ -120,6 +120,15 @@ def test_input_gradient_through_a_mask(case):
     assert relative_error(found, np.where(x > 0, expected, 0)) < 2e-6
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 5, 5), (2, 3, 1, 1)])
+def test_weight_gradient_of_no_images(shape):
+    case = ((0, 3, 9, 9), shape, (1, 1), (0, 0), (1, 1), 1)
+    g = np.zeros((0, 2, 9 - shape[2] + 1, 9 - shape[3] + 1), "f")
+    p = plan(description("weight_grad", case), target())
+    (found,) = run(p, [g, np.zeros(case[0], "f")], [shape])
+    np.testing.assert_array_equal(found, np.zeros(shape, "f"))
+
+
 def test_a_result_in_channels_last():
     case = CASES[0]
     x, w, y, _, _ = arrays(case)

@@ -182,6 +182,16 @@ def test_result_that_is_contiguous_along_rows():
     assert relative_error(c.T, a.astype("d") @ b + bias) < 1e-6
 
 
+@pytest.mark.parametrize("size", [(7, 18, 5), (70, 50, 900), (2, 9, 4)])
+def test_a_sum_around_k(size):
+    m, n, k = size
+    rng = np.random.default_rng(9)
+    a, b = rng.standard_normal((3, m, k)).astype("f"), rng.standard_normal((3, n, k)).astype("f")
+    c = Contraction(m, n, k, Layout((k, 1)), Layout((1, k)), outer=(3, m * k, n * k))
+    (found,) = run(plan(c, target()), [a, b], [(m, n)])
+    assert relative_error(found, np.einsum("imk,ink->mn", a.astype("d"), b)) < 1e-6
+
+
 def test_offsets_and_unaligned_buffers():
     rng = np.random.default_rng(7)
     a_base, b_base = rng.standard_normal(2000).astype("f"), rng.standard_normal(2000).astype("f")
