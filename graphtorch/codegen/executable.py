@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -39,6 +39,9 @@ from .memory import MemoryPlan, plan
 from .program import HostCall, KernelSource, Launch, Program
 from .saved import from_json, program_key, to_json
 from .tables import Tables
+
+if TYPE_CHECKING:
+    from .cuda.executable import CudaExecutable
 
 Stages = list[tuple[str, Graph]]
 
@@ -185,8 +188,8 @@ class Executable:
         return f"<Executable {self.name}: {steps} steps, {len(kernels)} kernels>"
 
 
-def compile_graph(graph: Graph, device: str = "cpu") -> Executable:
-    """Compile a graph, from the tracer or from hand.
+def compile_graph(graph: Graph, device: str = "cpu") -> Executable | CudaExecutable:
+    """Compile a graph, from the tracer or from hand, for "cpu" or "cuda" (or "cuda:1").
 
     Raises CompileError or UnsupportedError where the compiler cannot take it.
 
@@ -198,7 +201,14 @@ def compile_graph(graph: Graph, device: str = "cpu") -> Executable:
     array([0., 2., 4.], dtype=float32)
     """
     if device != "cpu":
-        raise UnsupportedError(f"compile_graph generates code for the cpu, not for {device!r}")
+        kind, _, number = device.partition(":")
+        if kind != "cuda":
+            raise UnsupportedError(
+                f"compile_graph generates code for cpu and cuda, not for {device!r}"
+            )
+        from .cuda.executable import compile_cuda
+
+        return compile_cuda(graph, int(number or 0))
     began = time.perf_counter()
     machine, cache = target(), object_cache()
     key = program_key(graph, machine) if cache else None

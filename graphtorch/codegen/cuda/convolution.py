@@ -174,7 +174,8 @@ class _Builder:
         with b.vector(name, extent) as loop:
 
             def product(found: list[Index]) -> Operand:
-                n, *place = [*found[:widest], loop.index, *found[widest:]]
+                indices = [*found[:widest], loop.index, *found[widest:]]
+                n, place = indices[0], indices[1:]
                 grad = b.load(
                     self.first, _at(contiguous_strides(c.output), [n, g * self.filters + f, *place])
                 )
