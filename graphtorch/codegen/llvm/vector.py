@@ -83,14 +83,19 @@ class Lanes:
 
     def pure(self, dtype: DType, lanes: int, operands: Sequence[Vec], text: str) -> Vec:
         """Emit `name = text` at the level of its operands, or reuse it."""
-        level = max((x.level for x in operands), default=0)
+        level = 0
+        for x in operands:
+            level = max(level, x.level)
         known = self.levels[level].known
         found = known.get((text, dtype))
         if found is None:
-            with self.at(level):
-                name = self.name()
-                self.line(f"  {name} = {text}")
-                found = known[text, dtype] = Vec(name, dtype, lanes, level)
+            name = self.name()
+            found = known[text, dtype] = Vec(name, dtype, lanes, level)
+            if level == self.level:
+                self.lines.append(f"  {name} = {text}")
+            else:
+                with self.at(level):
+                    self.line(f"  {name} = {text}")
         return found
 
     def intrinsic(self, name: str, dtype: DType, *xs: Vec) -> Vec:

@@ -5,6 +5,7 @@ Knows no operations (see `vector`) and no kernels (see `printer`).
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Vec:
         return self.text[0] != "%"
 
 
+@functools.cache
 def llvm_type(dtype: DType, lanes: int = 1) -> str:
     """LLVM's spelling of a register type.
 
