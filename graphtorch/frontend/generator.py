@@ -170,8 +170,8 @@ def _count(shape: tuple) -> int:
 
 default_generator = Generator()
 default_generator.seed()
-_default_draws = Draws(default_generator)
-set_generator(_default_draws)
+default_draws = Draws(default_generator)
+set_generator(default_draws)
 
 
 def leave(why: str) -> None:
@@ -183,7 +183,7 @@ def leave(why: str) -> None:
 def draws_of(generator: Generator | None, what: str) -> Draws:
     """Where to draw at once, outside a graph."""
     leave(f"{what} is drawn at once and would be the same at every call")
-    return _default_draws if generator is None else Draws(generator)
+    return default_draws if generator is None else Draws(generator)
 
 
 # ---- seeding

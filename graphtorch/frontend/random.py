@@ -18,7 +18,7 @@ from .device import resolve
 from .functional.wrapping import into, scalar_name
 from .generator import Generator as Generator
 from .generator import default_generator as default_generator
-from .generator import draws_of
+from .generator import default_draws, draws_of
 from .generator import fork_rng as fork_rng
 from .generator import get_rng_state as get_rng_state
 from .generator import initial_seed as initial_seed
@@ -40,17 +40,17 @@ def _new(
     out: Tensor | None = None,
     **attrs: Any,
 ) -> Tensor:
-    if min(shape, default=0) < 0:
+    if shape and min(shape) < 0:
         raise RuntimeError(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
         )
-    if generator is None or generator is default_generator:
+    own = generator is None or generator is default_generator
+    if own and _stack.top is not None:
         result = getattr(ops, name)(shape=shape, dtype=dtype, **attrs)
-    else:
-        result = wrap(
-            getattr(draws_of(generator, "a generator's number"), name)(shape, dtype.numpy, **attrs)
-        )
-    where = resolve(device) if device is not None else None
+    else:  # what the op does, without its way through the interpreter
+        draws = default_draws if own else draws_of(generator, "a generator's number")
+        result = wrap(getattr(draws, name)(shape, dtype.numpy, **attrs))
+    where = resolve(device)
     if where is not None:
         result = result.to(where)
     if out is not None:
