@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import message
 from ..ir import dispatch, ops
 from . import creation, from_data, inplace
 from .functional import arranging as _a
@@ -26,12 +25,21 @@ from .functional import selection as _i
 from .functional import shape as _s
 from .functional import sorting as _o
 from .functional import splitting as _t
+from .functional.wrapping import concrete, fresh, named
 from .functional.wrapping import inplace as in_place
-from .functional.wrapping import named
+from .grad_mode import state as grad_state
 from .operators import OPERATORS
 from .protocol import PROTOCOL
 from .size import Size
-from .storage import UntypedStorage, base_of, storage_offset, stride
+from .storage import (
+    UntypedStorage,
+    alias_of,
+    base_of,
+    become,
+    left_if_from_outside,
+    storage_offset,
+    stride,
+)  # fmt: skip
 from .tensor import Tensor, wrap
 
 _stack = dispatch._stack
@@ -180,19 +188,10 @@ def _reshaping(function: Callable[..., Tensor]) -> Any:
     """`x.unsqueeze_(0)`: the tensor shows the same memory under another shape."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if _stack.top is not None:
-            from ..errors import UnsupportedError
-
-            raise UnsupportedError(
-                message(
-                    f"{function.__name__}_ cannot be compiled",
-                    hint=f"use x = x.{function.__name__}(...)",
-                )
-            )
-        result = function(self, *args, **kwargs)
-        self._array = result._array
-        if result._node is not None:
-            self._node, self._index = result._node, result._index
+        if grad_state.enabled and self._requires_grad:
+            self._check_write()
+        left_if_from_outside(self, f"{function.__name__}_ changes the shape of a tensor from outside")
+        become(self, function(alias_of(self), *args, **kwargs))
         return self
 
     return named(method, function.__name__ + "_", f"`{function.__name__}` of this tensor itself.")
@@ -211,6 +210,7 @@ def _resize(self: Tensor, *size: Any, **_: Any) -> Tensor:
 
     shape = sizes(size)
     count = int(np.prod(shape, dtype=np.int64))
+    left_if_from_outside(self, "resize_ changes the memory of a tensor from outside")
     flat = self._array.reshape(-1)
     if count > flat.size:
         flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
@@ -237,11 +237,8 @@ def _softmax(name: str) -> Any:
 
 def _apply(self: Tensor, function: Callable) -> Tensor:
     """Replace every element by function(element), in Python."""
-    flat = self._array.reshape(-1)
-    values = np.asarray([function(v.item()) for v in flat], self._array.dtype).reshape(
-        self._array.shape
-    )
-    return self._write(wrap(values))
+    values = [function(v.item()) for v in concrete(self).reshape(-1)]
+    return self._write(fresh(np.asarray(values, self._array.dtype).reshape(self._array.shape)))
 
 
 def _sum_to_size(self: Tensor, *size: Any) -> Tensor:

@@ -1,9 +1,10 @@
-"""The buffer under a tensor: identity, offset, strides."""
+"""The buffer under a tensor: identity, offset, strides, and tensors that change places."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..ir.dispatch import _stack
 from .functional import conversion as _v
 from .tensor import Tensor
 
@@ -33,6 +34,30 @@ def storage_offset(self: Tensor) -> int:
         return 0
     start = base._array.__array_interface__["data"][0]
     return (self._array.__array_interface__["data"][0] - start) // self._array.itemsize
+
+
+def alias_of(self: Tensor) -> Tensor:
+    """Another tensor object for the same value: data, history and what a tracer knows of it."""
+    alias = Tensor.__new__(Tensor)
+    alias._array, alias._storage_ = self._array, self._storage
+    for name in ("_view", "_view_epoch", "_node", "_index", "_requires_grad", "_traced", "_device"):
+        if name in self.__dict__:
+            setattr(alias, name, self.__dict__[name])
+    return alias
+
+
+def become(self: Tensor, other: Tensor) -> None:
+    """Let `self` show what `other` shows, history included."""
+    self._array, self._storage_ = other._array, other._storage
+    self._view, self._view_epoch = other._view, other._view_epoch
+    self._node, self._index, self._traced = other._node, other._index, other._traced
+
+
+def left_if_from_outside(self: Tensor, reason: str) -> None:
+    """Leave a compiled function to eager if it changes a tensor that it did not make itself."""
+    tracer: Any = _stack.top
+    if tracer is not None and tracer._outside(self):
+        tracer.leave(reason)
 
 
 class UntypedStorage:

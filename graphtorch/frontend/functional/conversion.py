@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError, message
+from ...errors import message
 from ...ir import dispatch, ops
 from ...ir.types import BY_NAME, BY_NUMPY, DType
 from .. import promotion
@@ -130,9 +130,7 @@ def cuda(
 def view_dtype(self: Tensor, dtype: DType) -> Tensor:
     """The same bytes read as another dtype."""
     if _stack.top is not None:
-        raise UnsupportedError(
-            message("view(dtype) cannot be compiled", operands={"self": self.type_})
-        )
+        _stack.top.leave("view(dtype) reads the bytes of a tensor")  # type: ignore[attr-defined]
     array = self._array
     if array.dtype == dtype.numpy:
         return view_of(self)
@@ -233,9 +231,7 @@ def _bad_copy(self: Tensor, src: Tensor) -> RuntimeError:
 def set_data(self: Tensor, new: Tensor) -> None:
     """`x.data = y`: the tensor now shows y's memory; its history stays."""
     if _stack.top is not None:
-        raise UnsupportedError(
-            message("assigning to .data cannot be compiled", hint="use copy_ under no_grad")
-        )
+        _stack.top.leave("assigning to .data changes the memory of a tensor")  # type: ignore[attr-defined]
     self._array = new._array
     self._storage_ = new._storage
 
