@@ -9,13 +9,21 @@ first 8 give the radius and the last 8 the angle of the Box-Muller transform
 with the single-precision polynomials of Moshier's Cephes library (https://netlib.org/cephes,
 `logf.c`, `sinf.c`) evaluated in fused multiply-adds.  NumPy has no fused multiply-add, but a product
 of two float32 is exact in float64, so here every step runs in float64 and is rounded to float32.
+Where LLVM is at hand the same steps run as machine code (`codegen/llvm/box_muller.py`), bit for bit.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
+from typing import Any
+
 import numpy as np
 
 BLOCK = 16  # numbers per Box-Muller block: 8 radii, 8 angles
+_COMPILED_FROM = 1 << 20  # numbers from which it pays to load LLVM and compile
+_READY_FROM = 1 << 12  # numbers from which machine code is used if LLVM is loaded anyway
+_LLVM = "llvmlite.binding"
 _CHUNK = 8192
 
 _f32, _f64 = np.float32, np.float64
@@ -140,11 +148,32 @@ class _Chunk:
         self.cosine *= self.mantissa
 
 
-def normal_float32(uniform: np.ndarray, mean: float, std: float) -> np.ndarray:
-    """Return float32 normal numbers for uniform float32 numbers in [0, 1), 16 to a block.
+def normal_float32(bits: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """Return float32 normal numbers for 32-bit draws, 16 to a block; may overwrite `bits`.
 
-    The size of `uniform` is a multiple of 16.
+    The size of `bits` is a multiple of 16.  Long runs go through machine code, with the same result.
     """
+    if bits.size >= _COMPILED_FROM or (bits.size >= _READY_FROM and _LLVM in sys.modules):
+        native = _native()
+        if native is not None and bits.flags.c_contiguous:
+            native(bits.ctypes.data, bits.size // BLOCK, *_constants(mean, std))
+            return bits.view(_f32)
+    return _with_numpy(bits, mean, std)
+
+
+@functools.cache
+def _native() -> Any:
+    """The compiled kernel, or None where it cannot be had."""
+    from ..codegen.llvm.box_muller import Constants, kernel
+
+    return kernel(
+        Constants(_LOG, _COS, _SIN, _PI_4_PARTS, _LN2_LOW, _LN2_HIGH, _SQRT_HALF, _4_OVER_PI, _2_PI)
+    )
+
+
+def _with_numpy(bits: np.ndarray, mean: float, std: float) -> np.ndarray:
+    uniform = (bits & np.uint32((1 << 24) - 1)).view(np.int32).astype(_f32)
+    uniform *= _f32(2.0**-24)
     pairs = uniform.reshape(-1, 2, 8)
     out = np.empty_like(pairs)
     mean, std = _constants(mean, std)

@@ -171,13 +171,11 @@ class RandomStream:
             whole = n - n % BLOCK
             wide = dtype == np.float64
             draw, transform = (
-                (self._uniform64, normal_float64) if wide else (self._uniform32, normal_float32)
+                (self._uniform64, normal_float64) if wide else (self.bits32, normal_float32)
             )
-            if dtype in (np.float32, np.float64):
-                uniform = draw(n)[:whole]
-            else:  # narrow dtypes draw block by block
-                uniform = draw(whole)
-            out = transform(uniform, mean, std)
+            # float32 and float64 draw n numbers, narrow dtypes only whole blocks
+            drawn = draw(n if dtype in (np.float32, np.float64) else whole)
+            out = transform(drawn[:whole], mean, std)
             if whole != n:  # the last 16 are drawn again
                 last = transform(draw(BLOCK), mean, std)
                 out = np.concatenate((out[: n - BLOCK], last))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import graphtorch as torch
-from graphtorch.frontend import random_stream
+from graphtorch.frontend import box_muller, random_stream
 from graphtorch.frontend.random_stream import RandomStream
 
 
@@ -52,6 +52,20 @@ def test_normals_have_the_right_moments():
     x = torch.randn(200_000, dtype=torch.float64).numpy()
     assert abs(x.mean()) < 0.01 and abs(x.std() - 1) < 0.01
     assert abs((x**3).mean()) < 0.03 and abs((x**4).mean() - 3) < 0.06
+
+
+@pytest.mark.parametrize("n", [16, 48, 16 * 1000, 16 * 70_000])
+def test_machine_code_rounds_like_numpy(n):
+    bits = np.random.default_rng(n).integers(0, 1 << 32, n, dtype=np.uint32)
+    bits[:3] = 0, 0xFFFFFF, 1  # the ends of the uniform numbers
+    bits[8:11] = 0, 0xFFFFFF, 0x800000
+    expected = box_muller._with_numpy(bits.copy(), 0.3, 1.7)
+    native = box_muller._native()
+    if native is None:
+        pytest.skip("no fused multiply-adds on this machine")
+    native(bits.ctypes.data, n // 16, 0.3, 1.7)
+    np.testing.assert_array_equal(bits.view(np.float32), expected)
+    assert np.isfinite(expected).all()
 
 
 def test_states():

@@ -1,6 +1,9 @@
 """The layers, one family a file."""
 
+import sys
+
 from ..module import Module
+from . import sizes as utils
 from .activation import (
     CELU,
     ELU,
@@ -126,6 +129,8 @@ from .transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+
+sys.modules[f"{__name__}.utils"] = utils  # where PyTorch keeps `_pair` and the like
 
 __all__ = [
     name

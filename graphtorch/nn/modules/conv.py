@@ -12,7 +12,7 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import Parameter
-from .utils import ntuple
+from .sizes import ntuple
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 

@@ -7,7 +7,7 @@ from typing import Any
 from ...frontend.tensor import Tensor
 from .. import functional as F
 from ..module import Module
-from .utils import ntuple
+from .sizes import ntuple
 
 
 class _Pad(Module):
