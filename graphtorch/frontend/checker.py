@@ -117,7 +117,8 @@ class Checker:
         del self.names[t], self.names[a]
         self.assign(t, expression)
         kind = "Tensor" if type(value) is Tensor else self.name(type(value), "T")
-        self.require(f"type({t}) is {kind}", "a tensor")
+        place = "is None" if value._device is None else f"== {self.name(value._device, 'device')}"
+        self.require(f"type({t}) is {kind} and {t}._device {place}", "a tensor on the same device")
         self.assign(a, f"{t}._array")
         dtype = self.name(array.dtype, "d")
         self.require(f"{a}.shape == {array.shape} and {a}.dtype is {dtype}", str(value.type_))

@@ -194,8 +194,6 @@ def tensor_text(self: Tensor, *, tensor_contents: Any = None) -> str:
     """What `repr` returns."""
     prefix = "tensor("
     array = concrete(self)
-    if self._device is not None:
-        array = np.asarray(self._device_copy())  # type: ignore[attr-defined]
     suffixes = []
     if self._device is not None:
         suffixes.append(f"device='{self._device}'")

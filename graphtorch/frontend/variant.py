@@ -63,13 +63,13 @@ class Interpreted:
             inputs[positions[node]][...] = value
 
 
-def build_program(graph: Graph) -> Any:
-    """Make something with `.run(inputs, outputs)` of a graph, as the flags say."""
+def build_program(graph: Graph, where: Any = None) -> Any:
+    """Make something with `.run(inputs, outputs)` of a graph, as the flags say; `where`: a GPU or None."""
     if config.flags.compile == "interpret":
         return Interpreted(graph)
     from ..codegen.executable import compile_graph
 
-    return compile_graph(graph)
+    return compile_graph(graph, "cpu" if where is None else str(where))
 
 
 class Variant:
@@ -90,6 +90,9 @@ class Variant:
         self.joint: Graph | None = None
         self.value_guard: Any = None
         self.value_misses = 0
+        self.where = next(
+            (c.tensor._device for c in trace.captured if c.tensor._device is not None), None
+        )
 
     def explain_miss(self, args: tuple, kwargs: dict) -> str:
         """Which guard fails for these arguments ("" if none)."""
@@ -139,6 +142,8 @@ class Variant:
         for array in outputs:
             tensor = Tensor.__new__(Tensor)
             tensor._array = array
+            if self.where is not None:
+                tensor._device = self.where
             gradients.append(tensor)
         return gradients
 
@@ -170,10 +175,14 @@ def make_variant(
             )
         _split(variant, plan, trace, tracer)
         graph = variant.forward_graph  # type: ignore[attr-defined]
-    variant.program = build_program(graph)
+    variant.program = build_program(graph, variant.where)
     if trace.value_guards:
         _value_guard(variant, trace)
     writer.write(plan, spec, graph)
+    if variant.where is not None:
+        from ..cuda.tensors import on_device
+
+        variant.run = on_device(variant.run, variant.where, [tensor for tensor, _ in grads])
     variant._checker = checker  # type: ignore[attr-defined]
     variant.check_source = checker.source
     variant.check = checker.build()
@@ -224,7 +233,7 @@ def _split(variant: Variant, plan: Outputs, trace: Trace, tracer: Tracer) -> Non
     variant.partition = split  # type: ignore[attr-defined]
     variant.forward_graph, variant.backward_graph = split.forward, split.backward  # type: ignore[attr-defined]
     variant.edges = [trace.captured[i] for i in positions]  # type: ignore[attr-defined]
-    variant.backward_program = build_program(variant.backward_graph)  # type: ignore[attr-defined]
+    variant.backward_program = build_program(variant.backward_graph, variant.where)  # type: ignore[attr-defined]
 
 
 def _value_guard(variant: Variant, trace: Trace) -> None:
@@ -246,4 +255,4 @@ def _value_guard(variant: Variant, trace: Trace) -> None:
         (),
         {"stage": "value guard"},
     )
-    variant.value_guard = build_program(dce(graph))
+    variant.value_guard = build_program(dce(graph), variant.where)
