@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_ROOMS = ("_pytree", "checkpoint", "data", "dlpack", "hooks")
+_ROOMS = ("_pytree", "checkpoint", "data", "dlpack", "hooks", "safetensors")
 
 
 def __getattr__(name: str) -> Any:
