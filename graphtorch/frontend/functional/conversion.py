@@ -234,6 +234,8 @@ def set_data(self: Tensor, new: Tensor) -> None:
         _stack.top.leave("assigning to .data changes the memory of a tensor")  # type: ignore[attr-defined]
     self._array = new._array
     self._storage_ = new._storage
+    if self._device is not new._device:
+        self._device = new._device
 
 
 def data_of(self: Tensor) -> Tensor:

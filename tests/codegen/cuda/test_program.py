@@ -15,6 +15,7 @@ from graphtorch.ir.builder import GraphBuilder
 from graphtorch.ir.interpret import interpret
 from graphtorch.ir.types import bfloat16, float32, float64, int64
 from tests.codegen.cuda.simulator import ORDERS, module, needs_compiler
+from tests.codegen.random_graphs import RandomGraph
 
 pytestmark = needs_compiler
 
@@ -162,3 +163,13 @@ def test_convolutions(rng, stride, padding, dilation, groups):
         lambda g, x: ops.conv_weight_grad(g, x, weight_shape=w_type.shape, **window),
         (g_type, x_type), [g, x], 1e-4, (2,),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_graphs(seed):
+    random = RandomGraph(seed, 14)
+    arrays = random.arrays()
+    expected = interpret(random.graph, *arrays)
+    found, _ = run(random.graph, arrays, order=seed % 3)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

@@ -96,3 +96,53 @@ def test_training_on_a_gpu_gives_the_losses_of_the_cpu(gpu):
     found = train("cuda")
     assert gpu.launched
     np.testing.assert_allclose(found, train("cpu"), rtol=1e-4)
+
+
+class Everything(torch.nn.Module):
+    """A convolution, normalisations, pooling (in NumPy), an embedding and attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.batch_norm = (
+            torch.nn.Conv2d(1, 4, 3, padding=1),
+            torch.nn.BatchNorm2d(4),
+        )
+        self.embedding, self.layer_norm = torch.nn.Embedding(11, 16), torch.nn.LayerNorm(16)
+        self.linear = torch.nn.Linear(64, 16)
+
+    def forward(self, x, i):
+        x = torch.nn.functional.max_pool2d(torch.relu(self.batch_norm(self.convolution(x))), 2)
+        t = self.layer_norm(self.embedding(i))[:, None]
+        t = t + torch.nn.functional.scaled_dot_product_attention(t, t, t, is_causal=True)
+        logits = self.linear(x.flatten(1)) + t[:, 0].mean(1)
+        return torch.nn.functional.cross_entropy(logits, i[:, 0])
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [0, 2])
+def test_a_whole_network_trains_as_on_the_cpu(gpu, order):
+    gpu.order = order
+
+    def train(where):
+        torch.manual_seed(0)
+        model = Everything().to(where)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        x, i = torch.randn(3, 1, 8, 8).to(where), torch.randint(0, 11, (3, 6)).to(where)
+
+        @torch.compile
+        def step():
+            optimiser.zero_grad()
+            loss = model(x, i)
+            loss.backward()
+            optimiser.step()
+            return loss
+
+        losses = [step().item() for _ in range(4)]
+        assert step.left is None
+        return losses, type(step.variants[0].program).__name__
+
+    (found, program), (expected, _) = train("cuda"), train("cpu")
+    assert program == "CudaExecutable"
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert expected[-1] < expected[0] / 2
