@@ -1,10 +1,10 @@
 """Direct convolution: output positions in the lanes, output channels in the rows of the tile.
 
-One work item computes a block of output channels over a box of positions (bz, by, bx) of one image
-and group.  It first copies what the box needs of the image into scratch, padded with zeros and split
-by stride:
+One work item computes a block of output channels over a box of positions (bz, by, bx) of one group
+of `ib` images.  It first copies what the box needs of each image into scratch, padded with zeros and
+split by stride:
 
-    padded[channel][phase z, y, x][qz][qy][qx]      phase p holds every stride-th element from p on
+    [image][channel][phase z, y, x][qz][qy][qx]     phase p holds every stride-th element from p on
 
 In this copy the elements under one tap of the kernel, for successive positions of a row, are
 contiguous, and rows follow each other at the pitch qx.  So a "row of B" for (channel, tap) is the
@@ -33,10 +33,10 @@ AXES = "zyx"
 # Per axis: input size i, kernel k, stride s, padding p, dilation d, outputs o, block b, number of
 # blocks n, phases f, copied size q.
 PARAMS = tuple(
-    "m k kb mb m_blocks groups channels "
+    "m k kb mb m_blocks images ib groups channels "
     "iz iy ix kz ky kx sz sy sx pz py px dz dy dx oz oy ox bz by bx nz ny nx fz fy fx qz qy qx "
-    "x_row x_plane whole pitch plane_room padded_offset table_offset panel_room t_offset t_tile "
-    "t_z t_panel d_offset".split()
+    "x_row x_plane whole pitch plane_room image_room table_offset rows_offset panel_room t_offset "
+    "t_image t_z t_panel t_tile d_offset".split()
 )
 # batch indices: image, group, and a position's z and y
 OPERAND_PARAMS = ("offset", "batch0", "batch1", "batch2", "batch3", "row", "column")
@@ -141,24 +141,36 @@ def emit_pad(module: Module, tile: Tile, names: Names) -> None:
 
 
 def copy_row(f: Function, tile: Tile, source: str, stride: str, to: str, count: Value) -> None:
-    """to[i] = source[i * stride] for i < count."""
+    """to[i] = source[i * stride] for i < count; strides 1 and 2 in vectors."""
     lanes, size = tile.lanes, tile.size
 
-    def move(at: Value) -> None:
-        f.store(
-            tile.vector, f.load(tile.vector, f.at(source, at, size), size), f.at(to, at, size), size
-        )
+    def elements(at: Value, spaced: bool) -> str:
+        """`lanes` elements; nothing behind the last is read."""
+        if not spaced:
+            return f.load(tile.vector, f.at(source, at, size), size)
+        first = f.at(source, f.mul(at, 2), size)
+        low = f.load(tile.vector, first, size)
+        high = f.load(tile.vector, f.at(first, lanes - 1, size), size)
+        picks = [*range(0, lanes, 2), *range(lanes + 1, 2 * lanes, 2)]
+        return f.shuffle(tile.element, lanes, low, high, picks)
 
-    dense = f.both(f.compare("eq", stride, 1), f.compare("sge", count, lanes))
-    with f.otherwise(dense) as else_:
+    def vectors(spaced: bool) -> None:
         last = f.sub(count, lanes)
         with f.loop(0, last, lanes) as i:
-            move(i)
-        move(last)  # may overlap the one before
+            f.store(tile.vector, elements(i, spaced), f.at(to, i, size), size)
+        # May overlap the one before.
+        f.store(tile.vector, elements(last, spaced), f.at(to, last, size), size)
+
+    wide = f.compare("sge", count, lanes)
+    with f.otherwise(f.both(f.compare("eq", stride, 1), wide)) as else_:
+        vectors(spaced=False)
         else_()
-        with f.loop(0, count) as i:
-            value = f.load(tile.element, f.at(source, f.mul(i, stride), size), size)
-            f.store(tile.element, value, f.at(to, i, size), size)
+        with f.otherwise(f.both(f.compare("eq", stride, 2), wide)) as else_inner:
+            vectors(spaced=True)
+            else_inner()
+            with f.loop(0, count) as i:
+                value = f.load(tile.element, f.at(source, f.mul(i, stride), size), size)
+                f.store(tile.element, value, f.at(to, i, size), size)
 
 
 def emit_table(module: Module, tile: Tile, names: Names) -> None:
@@ -244,12 +256,9 @@ def _emit_finish(module: Module, tile: Tile) -> None:
 
 def _emit_items(f: Function, tile: Tile, kernel: ConvolutionKernel) -> None:
     p = Params(f, NAMES)
-    padded = f.at(f["scratch"], p["padded_offset"], 1)
     table = f.at(f["scratch"], p["table_offset"], 1)
-    tiles = f.at(f["scratch"], p["t_offset"], 1)
     dense = f.at(f["scratch"], p["d_offset"], 1)
     bases = f.array("ptr", len(kernel.accesses), 8)
-    rows = f.array("ptr", tile.rows, 8)
     in_scratch = f.variable("i64", -1)
     f.call("table", ("ptr", f["params"]), ("ptr", table))
     w_row = p.of(0, "row")
@@ -264,71 +273,91 @@ def _emit_items(f: Function, tile: Tile, kernel: ConvolutionKernel) -> None:
             count = p["n" + axis]
             starts.insert(0, f.mul(f.rem(rest, count), p["b" + axis]))
             rest = f.div(rest, count)
-        index = [f.div(rest, p["groups"]), f.rem(rest, p["groups"])]
         counts = [
             f.min(p["b" + a], f.sub(p["o" + a], s)) for a, s in zip(AXES, starts, strict=True)
         ]
-        weights = f.at(p.pointer(0, index), f.mul(m0, w_row), 1)
-        with f.when(f.compare("ne", f.get(in_scratch), box)):
+        group, image0 = f.rem(rest, p["groups"]), f.mul(f.div(rest, p["groups"]), p["ib"])
+        images = f.min(p["ib"], f.sub(p["images"], image0))
+        weights = f.at(p.pointer(0, [0, group]), f.mul(m0, w_row), 1)
+        with f.when(f.compare("ne", f.get(in_scratch), box)), f.loop(0, images) as image:
             f.set(in_scratch, box)
             f.call(
-                "pad", ("ptr", f["params"]), ("ptr", p.pointer(1, index)), ("i64", p["channels"]),
+                "pad", ("ptr", f["params"]), ("ptr", p.pointer(1, [f.add(image0, image), group])),
+                ("i64", p["channels"]),
                 *(
                     ("i64", f.sub(f.mul(start, p["s" + a]), p["p" + a]))
                     for a, start in zip(AXES, starts, strict=True)
                 ),
-                ("ptr", padded),
+                ("ptr", f.at(f["scratch"], f.mul(image, p["image_room"]), 1)),
             )  # fmt: skip
-        dense_step = p["panel_room"]
-        # Flat positions of one z; the last row ends where its last position is.
-        qx, plane = p["qx"], f.mul(f.mul(p["qy"], p["qx"]), tile.size)
-        flat = f.sub(f.mul(counts[1], qx), f.sub(qx, counts[2]))
+        positions = f.mul(f.mul(counts[0], counts[1]), counts[2])
         with f.loop(0, f.max(p["k"], 1), p["kb"]) as k0:
+            _emit_rows(f, tile, p, f.at(weights, k0, tile.size), w_row, m_count)
             k_count = f.min(p["kb"], f.sub(p["k"], k0))
             last = f.compare("sge", f.add(k0, k_count), p["k"])
-            with f.loop(0, m_count, tile.rows) as i:
-                row_count = f.min(f.sub(m_count, i), tile.rows)
-                for r in range(tile.rows):
-                    at = f.add(i, r)
-                    at = f.min(at, f.sub(m_count, 1)) if r else at
-                    pointer = f.at(f.at(weights, f.mul(at, w_row), 1), k0, tile.size)
-                    f.store("ptr", pointer, f.at(rows, r, 8), 8)
-                tiles_row = f.at(tiles, f.mul(f.div(i, tile.rows), p["t_tile"]), 1)
-                with f.loop(0, counts[0]) as z:
-                    plane_at = f.at(padded, f.mul(z, plane), 1)
-                    tiles_z = f.at(tiles_row, f.mul(z, p["t_z"]), 1)
-                    dense_z = f.at(dense, f.mul(z, f.mul(counts[1], counts[2])), tile.size)
-                    with f.loop(0, flat, tile.columns) as j:
-                        own = f.at(tiles_z, f.mul(f.div(j, tile.columns), p["t_panel"]), 1)
-                        f.call(
-                            "micro_scattered", ("ptr", rows), ("i64", k_count),
-                            ("ptr", f.at(plane_at, j, tile.size)), ("ptr", f.at(table, k0, 8)), ("ptr", own),
-                            ("i64", tile.columns * tile.size), ("i64", k0),
-                        )  # fmt: skip
-                        with f.when(last):
-                            f.call(
-                                "place", ("ptr", own), ("i64", row_count), ("i64", j), ("i64", flat),
-                                ("i64", qx), ("i64", counts[2]), ("ptr", dense_z), ("i64", dense_step),
-                            )  # fmt: skip
-                with f.when(last):
-                    _finish(
-                        f,
-                        tile,
-                        p,
-                        bases,
-                        len(kernel.accesses),
-                        dense,
-                        row_count,
-                        f.add(m0, i),
-                        index,
-                        starts,
-                        counts,
-                    )
+            offsets = f.at(table, k0, 8)
+            with f.loop(0, images) as image, f.loop(0, counts[0]) as z:
+                where = f.add(f.mul(image, positions), f.mul(z, f.mul(counts[1], counts[2])))
+                _emit_plane(
+                    f, tile, p, (k0, k_count, last, offsets), (image, z), m_count, counts,
+                    f.at(dense, where, tile.size),
+                )  # fmt: skip
+        with f.loop(0, images) as image, f.loop(0, m_count, tile.rows) as i:
+            place = f.at(dense, f.mul(i, p["panel_room"]), 1)
+            _finish(
+                f, p, bases, len(kernel.accesses), f.at(place, f.mul(image, positions), tile.size),
+                f.min(f.sub(m_count, i), tile.rows), f.add(m0, i), [f.add(image0, image), group],
+                starts, counts, tile.size,
+            )  # fmt: skip
+
+
+def _emit_rows(
+    f: Function, tile: Tile, p: Params, weights: str, w_row: str, m_count: Value
+) -> None:
+    """The pointers to all rows of weights, a missing one repeating the last."""
+    rows = f.at(f["scratch"], p["rows_offset"], 1)
+    whole = f.mul(f.ceil_div(m_count, tile.rows), tile.rows)
+    with f.loop(0, whole) as i:
+        number = f.min(i, f.sub(m_count, 1))
+        f.store("ptr", f.at(weights, f.mul(number, w_row), 1), f.at(rows, i, 8), 8)
+
+
+def _emit_plane(
+    f: Function, tile: Tile, p: Params, block: tuple[Value, Value, str, str],
+    plane: tuple[Value, Value], m_count: Value, counts: list[Value], dense: str,
+) -> None:  # fmt: skip
+    """All tiles of one z of one image: block is k0, its length, whether it is the last, its offsets."""
+    k0, k_count, last, offsets = block
+    image, z = plane
+    rows = f.at(f["scratch"], p["rows_offset"], 1)
+    qx = p["qx"]
+    copy = f.at(f["scratch"], f.mul(image, p["image_room"]), 1)
+    copy = f.at(copy, f.mul(z, f.mul(p["qy"], qx)), tile.size)
+    tiles = f.at(f["scratch"], p["t_offset"], 1)
+    tiles = f.at(tiles, f.add(f.mul(image, p["t_image"]), f.mul(z, p["t_z"])), 1)
+    # The last row of flat positions ends where its last position is.
+    flat = f.sub(f.mul(counts[1], qx), f.sub(qx, counts[2]))
+    with f.loop(0, flat, tile.columns) as j:
+        panel = f.at(copy, j, tile.size)
+        tiles_panel = f.at(tiles, f.mul(f.div(j, tile.columns), p["t_panel"]), 1)
+        with f.loop(0, m_count, tile.rows) as i:
+            own = f.at(tiles_panel, f.mul(f.div(i, tile.rows), p["t_tile"]), 1)
+            f.call(
+                "micro_scattered", ("ptr", f.at(rows, i, 8)), ("i64", k_count), ("ptr", panel),
+                ("ptr", offsets), ("ptr", own), ("i64", tile.columns * tile.size), ("i64", k0),
+            )  # fmt: skip
+            with f.when(last):
+                step = p["panel_room"]
+                f.call(
+                    "place", ("ptr", own), ("i64", f.min(f.sub(m_count, i), tile.rows)), ("i64", j),
+                    ("i64", flat), ("i64", qx), ("i64", counts[2]),
+                    ("ptr", f.at(dense, f.mul(i, step), 1)), ("i64", step),
+                )  # fmt: skip
 
 
 def _finish(
-    f: Function, tile: Tile, p: Params, bases: str, accesses: int, dense: str, rows: Value, i: Value,
-    index: list[Value], starts: list[Value], counts: list[Value],
+    f: Function, p: Params, bases: str, accesses: int, dense: str, rows: Value, i: Value,
+    index: list[Value], starts: list[Value], counts: list[Value], size: int,
 ) -> None:  # fmt: skip
     """Run the epilogue over the box: as one run of positions, or row by row."""
     whole = f.compare("ne", p["whole"], 0)
@@ -342,7 +371,7 @@ def _finish(
             f.store("ptr", p.pointer(2 + x, at), f.at(bases, x, 8), 8)
         number = f.add(f.mul(z, y_runs), y)
         f.call(
-            "finish", ("ptr", f.at(dense, f.mul(number, run), tile.size)), ("i64", p["panel_room"]),
+            "finish", ("ptr", f.at(dense, f.mul(number, run), size)), ("i64", p["panel_room"]),
             ("i64", rows), ("i64", run), ("i64", i), ("i64", starts[2]), ("ptr", bases),
             ("ptr", f["params"]),
         )  # fmt: skip

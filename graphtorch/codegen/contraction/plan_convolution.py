@@ -17,17 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import UnsupportedError
-from ...ir.types import TensorType, contiguous_strides, float32, float64
+from ...ir.types import DType, TensorType, contiguous_strides, float32, float64
 from ..llvm.target import Target
 from .convolve import AXES, OPERAND_PARAMS, PARAMS, ConvolutionKernel
 from .describe import Contraction, Convolution, Epilogue, Layout, Plan, Step
 from .epilogue import Access
 from .micro import Tile, register_tile
 from .plan_matmul import ITEM_FLOPS, ITEMS, access, even_blocks, plan_contraction, round_up
+from .turn import CHANNELS, TurnKernel
 from .turn import PARAMS as TURN_PARAMS
-from .turn import TurnKernel
-
-DEPTH = 1024  # longest block of (channel, tap)
 
 Triple = tuple[int, int, int]
 
@@ -144,8 +142,27 @@ def choose_box(d: Direct, target: Target, size: int) -> tuple[Triple, Triple]:
     return (counts[0], counts[1], counts[2]), box(length)
 
 
+def choose_depth(d: Direct, tile: Tile, target: Target, flat: int, boxes: int) -> tuple[int, int]:
+    """Elements of a block of k, and images of a work item.
+
+    A panel of the copy, walked over by all rows, should stay in the first-level cache beside a tile's
+    weights; if all weights together are too much for the second-level one, several small images
+    share the reading of them.
+    """
+    size, taps = tile.size, math.prod(d.kernel)
+    reach = tile.columns + (d.kernel[2] - 1) * d.dilation[2] // d.stride[2] + 64 // size
+    panel = d.kernel[0] * d.kernel[1] * min(d.kernel[2], d.stride[2]) * reach
+    per_channel = (tile.rows * taps + panel) * size
+    channels = max(target.cache_bytes[0] // max(per_channel, 1), 1)
+    _, kb = even_blocks(d.k, max(channels * taps, 64), 4)
+    ib = 1
+    if boxes == 1 and d.m * d.k * size > target.cache_bytes[1] // 2:
+        ib = max(min(256 // max(flat, 1), d.images), 1)
+    return kb, ib
+
+
 def plan_direct(
-    d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Target, dtype: object
+    d: Direct, epilogue: Epilogue, slots: Sequence[int], target: Target, dtype: DType
 ) -> Step:
     """The launch of a direct convolution; slots: weights, image, operands, results."""
     assert dtype is float32 or dtype is float64
@@ -153,30 +170,38 @@ def plan_direct(
     tile = choose_tile(d, target, base)
     size = tile.size
     counts, box = choose_box(d, target, size)
-    boxes = d.images * d.groups * math.prod(counts)
-    flops = 2 * d.images * d.groups * d.m * d.k * math.prod(d.outputs)
-    wanted = max(min(flops // ITEM_FLOPS, ITEMS), 1)
-    m_blocks, mb = even_blocks(d.m, max(d.m * boxes // wanted, 4 * tile.rows), tile.rows)
-    _, kb = even_blocks(d.k, DEPTH, 4)
     copied = d.copied(box)
     flat = (box[1] - 1) * copied[2] + box[2]
+    kb, ib = choose_depth(d, tile, target, flat, math.prod(counts))
+    image_blocks, ib = even_blocks(d.images, ib, 1)
+    boxes = image_blocks * d.groups * math.prod(counts)
+    flops = 2 * d.images * d.groups * d.m * d.k * math.prod(d.outputs)
+    wanted = max(min(flops // ITEM_FLOPS, ITEMS), 1)
+    # Results of all channels of an item wait in scratch, in a quarter of the second-level cache.
+    waiting = target.cache_bytes[1] // 4 // (math.prod(box) * ib * size)
+    m_most = max(min(d.m * boxes // wanted, waiting), 4 * tile.rows)
+    m_blocks, mb = even_blocks(d.m, m_most, tile.rows)
     panels = -(-flat // tile.columns)
     tile_bytes = tile.rows * tile.columns * size
     many = kb < d.k
     row_tiles = mb // tile.rows
-    panel_room = (math.prod(box) + 2 * tile.columns) * size
-    table_offset = round_up((d.copy_elements(box) + 2 * tile.columns) * size, 64)
-    t_offset = round_up(table_offset + 8 * max(d.k, math.prod(d.kernel)), 64)
-    d_offset = t_offset + (tile_bytes * row_tiles * box[0] * panels if many else tile_bytes)
+    panel_room = (math.prod(box) * ib + 2 * tile.columns) * size
+    image_room = round_up((d.copy_elements(box) + 2 * tile.columns) * size, 64)
+    table_offset = image_room * ib
+    rows_offset = round_up(table_offset + 8 * max(d.k, math.prod(d.kernel)), 64)
+    t_offset = round_up(rows_offset + 8 * mb, 64)
+    t_panel = tile_bytes * row_tiles if many else 0
+    d_offset = t_offset + (t_panel * panels * box[0] * ib if many else tile_bytes)
     d_offset += tile.columns * size  # a tile is read beyond its last row when it is placed
-    scratch = d_offset + panel_room * tile.rows
+    scratch = d_offset + panel_room * mb
     fixed = dict(
-        m=d.m, k=d.k, kb=kb, mb=mb, m_blocks=m_blocks, groups=d.groups, channels=d.channels,
-        x_row=d.input[2] * size, x_plane=math.prod(d.input) * size, whole=int(_runs(d, box)),
-        pitch=copied[2] * size, plane_room=d.copy_elements(box) // max(d.channels, 1) * size,
-        padded_offset=0, table_offset=table_offset, panel_room=panel_room, t_offset=t_offset,
-        t_tile=tile_bytes * box[0] * panels if many else 0, t_z=tile_bytes * panels if many else 0,
-        t_panel=tile_bytes if many else 0, d_offset=d_offset,
+        m=d.m, k=d.k, kb=kb, mb=mb, m_blocks=m_blocks, images=d.images, ib=ib, groups=d.groups,
+        channels=d.channels, x_row=d.input[2] * size, x_plane=math.prod(d.input) * size,
+        whole=int(_runs(d, box)), pitch=copied[2] * size,
+        plane_room=d.copy_elements(box) // max(d.channels, 1) * size, image_room=image_room,
+        table_offset=table_offset, rows_offset=rows_offset, panel_room=panel_room, t_offset=t_offset,
+        t_image=t_panel * panels * box[0], t_z=t_panel * panels, t_panel=t_panel,
+        t_tile=tile_bytes if many else 0, d_offset=d_offset,
     )  # fmt: skip
     per_axis = dict(
         i=d.input, k=d.kernel, s=d.stride, p=d.padding, d=d.dilation, o=d.outputs, b=box, n=counts,
@@ -344,6 +369,26 @@ def reaching_taps(residue: int, kernel: int, stride: int, padding: int, dilation
     return Taps(found[0], step, len(found), at, step * dilation // stride)
 
 
+def _turn(d: Direct, taps: Sequence[Taps], w_strides: Sequence[int], to: int, dtype: DType) -> Step:
+    """The launch that turns the weights of one direct convolution, to `to` elements into its result."""
+    last = [t.first + t.step * (t.count - 1) for t in taps]
+    offset = sum(a * s for a, s in zip(last, w_strides[3:], strict=True))
+    sizes = [t.count for t in taps]
+    steps = [-t.step * s for t, s in zip(taps, w_strides[3:], strict=True)]
+    for axis in (1, 0):  # taps that follow each other evenly are one axis
+        if sizes[axis] == 1 or steps[axis] == steps[2] * sizes[2]:
+            sizes[2] *= sizes[axis]
+            sizes[axis] = 1
+        else:
+            break
+    blocks = -(-d.m // CHANNELS)
+    in_bytes = (to, offset, w_strides[0], w_strides[1], w_strides[2], *steps)
+    params = (d.channels, d.m, blocks, *sizes, *(x * dtype.itemsize for x in in_bytes))
+    assert len(params) == len(TURN_PARAMS)
+    work = d.groups * d.m * d.k // 2 + 1
+    return Step(TurnKernel(dtype), (0, 1), (1,), params, d.groups * blocks, 1, work)
+
+
 def _plan_input_grad(c: Convolution, target: Target) -> Plan:
     operands, results = output_layouts(c)
     kernel, stride = triple(c.weight[2:], 1), triple(c.stride, 1)
@@ -351,7 +396,6 @@ def _plan_input_grad(c: Convolution, target: Target) -> Plan:
     size_in, positions = triple(c.input[2:], 1), triple(c.positions, 1)
     outputs, channels = c.weight[0] // c.groups, c.weight[1]  # per group
     w_strides = contiguous_strides((c.groups, outputs, channels, *kernel))
-    itemsize = c.dtype.itemsize
     count = 2 + len(operands) + len(results)
     steps: list[Step] = []
     used = 0
@@ -379,27 +423,8 @@ def _plan_input_grad(c: Convolution, target: Target) -> Plan:
             (sizes[0], sizes[1], sizes[2]), tuple(map(moved, operands)), tuple(map(moved, results)), used,
         )  # fmt: skip
         if d.k:
-            last = [t.first + t.step * (t.count - 1) for t in taps]
-            turn = dict(
-                outputs=outputs, channels=channels, kz=counts[0], ky=counts[1], kx=counts[2],
-                to=used, offset=sum(a * s for a, s in zip(last, w_strides[3:], strict=True)),
-                by_group=w_strides[0], by_output=w_strides[1], by_channel=w_strides[2],
-                **{f"by_{a}": -t.step * s for a, t, s in zip(AXES, taps, w_strides[3:], strict=True)},
-            )  # fmt: skip
-            in_bytes = {name: turn[name] * itemsize for name in TURN_PARAMS[5:]}
-            params = tuple((turn | in_bytes)[name] for name in TURN_PARAMS)
-            moved_elements = c.groups * channels * d.k
-            steps.append(
-                Step(
-                    TurnKernel(c.dtype),
-                    (1, count),
-                    (1,),
-                    params,
-                    c.groups * channels,
-                    1,
-                    moved_elements,
-                )
-            )
+            turn = _turn(d, taps, w_strides, used, c.dtype)
+            steps.append(replace(turn, operands=(1, count)))
         slots = (count if d.k else 1, 0, *range(2, count))  # without taps no weight is read
         steps.append(plan_direct(d, c.epilogue, slots, target, c.dtype))
         used += c.groups * channels * d.k
