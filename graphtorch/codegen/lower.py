@@ -220,7 +220,7 @@ class Lowering:
         if reason is not None:
             self.host(node, reason)
         elif name in CONTRACTIONS:
-            lower_contraction(self, _alone(node), node.operands, [node])
+            lower_contraction(self, _alone(node), tuple(dict.fromkeys(node.operands)), [node])
         elif name in SPECIAL:
             SPECIAL[name](self, node)
         elif name in SCATTERS and not (name in ONE_HOT and writes_one(node)):
