@@ -67,9 +67,9 @@ class CupyDevice:
         return bool(found.type == runtime.memoryTypeManaged) or array.size == 0
 
     def load(self, text: str, names: Sequence[str]) -> Mapping[str, Launcher]:
-        from .nvrtc import compile_text
+        from .nvrtc import image_of
 
-        image = compile_text(text, self.architecture).image
+        image = image_of(text, self.architecture, names[0])
         with self.cupy.cuda.Device(self.number):
             module = self.cupy.cuda.function.Module()
             module.load(image)
@@ -80,7 +80,8 @@ class CupyDevice:
 
         def launch(grid: tuple[int, int], threads: int, arguments: Sequence[int]) -> None:
             with device:
-                function((*grid, 1), (threads, 1, 1), tuple(arguments))
+                words = tuple(np.int64(argument) for argument in arguments)
+                function((*grid, 1), (threads, 1, 1), words)
 
         return launch
 

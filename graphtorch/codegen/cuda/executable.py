@@ -12,7 +12,9 @@ end.  If something fails the call raises and no input has changed.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from .kernel import CudaSource
 from .lower import Stages, lower_cuda, symbols
 from .printer import source_of
 
+if TYPE_CHECKING:
+    from ..executable import Timing
+
 
 class CudaExecutable:
     """A compiled program on a device; see the module docstring."""
@@ -34,10 +39,13 @@ class CudaExecutable:
         self.program = program
         self.device = where
         self.stages: Stages = stages or []
+        began = time.perf_counter()
         self.memory: MemoryPlan = plan(program)
+        planned = time.perf_counter()
         self.cuda = source_of(program)
         named = symbols(program)
         loaded = where.load(self.cuda, [symbol for _, symbol in named.values()]) if named else {}
+        self.seconds = {"memory": planned - began, "kernels": time.perf_counter() - planned}
         self._functions = {key: loaded[symbol] for key, (_, symbol) in named.items()}
         self._lock = threading.Lock()
         self._arena = where.memory(max(self.memory.arena_bytes, 1))
@@ -86,10 +94,31 @@ class CudaExecutable:
         Raises TypeError for an array that is not as compiled for, IndexError for an index out of
         range inside a kernel, and what a NumPy kernel raises.
         """
-        given = self._checked((*inputs, *outputs))
+        self._carry_out(self._checked((*inputs, *outputs)), None)
+
+    def profile(
+        self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], calls: int = 1
+    ) -> list[Timing]:
+        """Run the graph `calls` times, waiting after every step; the mean time of each."""
+        from ..executable import Timing
+
+        spent = [0.0] * len(self.program.steps)
+        for _ in range(calls):
+            self._carry_out(self._checked((*inputs, *outputs)), spent)
+        return [
+            Timing(
+                step.name,
+                "kernel" if isinstance(step, Launch) else "host",
+                taken * 1e9 / calls,
+                tuple(node.source for node in step.nodes),
+            )
+            for step, taken in zip(self.program.steps, spent, strict=True)
+        ]
+
+    def _carry_out(self, given: tuple[np.ndarray, ...], spent: list[float] | None) -> None:
         with self._lock:
             arrays = [self._reachable(i, array) for i, array in enumerate(given)]
-            self._run(arrays)
+            self._run(arrays, spent)
             count = len(self.program.inputs)
             written = {self.program.inputs.index(target) for target, _ in self.program.updates}
             for i, (array, used) in enumerate(zip(given, arrays, strict=True)):
@@ -125,7 +154,7 @@ class CudaExecutable:
         memory[:] = value.reshape(-1).view(np.uint8)
         return memory
 
-    def _run(self, arrays: list[np.ndarray]) -> None:
+    def _run(self, arrays: list[np.ndarray], spent: list[float] | None) -> None:
         device, steps = self.device, self.program.steps
         places = [self._address(i, arrays) for i in range(len(self.program.buffers))]
         updated = {i for i, home in enumerate(self.memory.homes) if home.place == "update"}
@@ -136,25 +165,32 @@ class CudaExecutable:
             if doubtful and (isinstance(step, HostCall) or updated.intersection(step.written)):
                 self._look()
                 doubtful = False
+            began = time.perf_counter()
             if isinstance(step, HostCall):
                 device.synchronize()
                 self._hosts[position].run(tuple(arrays))
-                continue
-            source = step.kernel
-            assert isinstance(source, CudaSource)
-            arguments = [places[i] for i in step.operands] + list(step.params)
-            if source.scratch_bytes and self._scratch is not None:
-                arguments.append(self._scratch.ctypes.data)
-            if step.fallible:
-                arguments.append(self._status[position].ctypes.data)
-                doubtful = True
-            if step.chunks:
-                grid = source.grid(step.chunks, step.params)
-                self._functions[source.key](grid, source.threads, [*arguments, step.chunks])
+            else:
+                self._launch(position, step, places)
+                doubtful |= step.fallible
+            if spent is not None:
+                device.synchronize()
+                spent[position] += time.perf_counter() - began
         if doubtful:
             self._look()
         self._copies(places, arrays)
         device.synchronize()
+
+    def _launch(self, position: int, step: Launch, places: list[int]) -> None:
+        source = step.kernel
+        assert isinstance(source, CudaSource)
+        arguments = [places[i] for i in step.operands] + list(step.params)
+        if source.scratch_bytes and self._scratch is not None:
+            arguments.append(self._scratch.ctypes.data)
+        if step.fallible:
+            arguments.append(self._status[position].ctypes.data)
+        if step.chunks:
+            grid = source.grid(step.chunks, step.params)
+            self._functions[source.key](grid, source.threads, [*arguments, step.chunks])
 
     def _address(self, buffer: int, arrays: list[np.ndarray]) -> int:
         home = self.memory.homes[buffer]

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from ...errors import CompileError, UnsupportedError
+from ..cache import digest, object_cache
 
 OPTIONS = ("-std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 _USED = re.compile(r"Used (\d+) registers")
@@ -59,3 +60,16 @@ def compile_text(text: str, architecture: str, name: str = "kernel.cu") -> Compi
         raise CompileError(f"NVRTC does not take {name} for {architecture}:\n{log}") from None
     finally:
         nvrtc.destroyProgram(program)
+
+
+def image_of(text: str, architecture: str, name: str) -> bytes:
+    """The machine code of a module, from the disk cache where it was compiled before."""
+    cache = object_cache()
+    key = digest("cuda", text, architecture, *OPTIONS)
+    found = cache.get(key) if cache else None
+    if found is not None:
+        return found[1]
+    image = compile_text(text, architecture, f"{name}.cu").image
+    if cache:
+        cache.put(key, f"cuda {name}", image)
+    return image

@@ -72,6 +72,9 @@ def test_host_calls_run_between_launches(rng):
     exe.run([x], [values, places])
     np.testing.assert_allclose(values, np.sort(2 * x) + 1, rtol=1e-6)
     np.testing.assert_array_equal(places, np.argsort(x))
+    timings = exe.profile([x], [values, places], 2)
+    assert [t.kind for t in timings] == ["kernel", "host", "kernel"]
+    assert all(t.nanoseconds > 0 for t in timings)
 
 
 @needs_compiler

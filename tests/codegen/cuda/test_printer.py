@@ -105,7 +105,7 @@ def test_scalar_functions(rng, dtype):
             values.append(rng.uniform(*domains.get(name, (-5, 5)), n))
             operands = [b.load(x, i.index + k * n), b.load(y, i.index)][: CALLS[name]]
             b.store(out, i.index + k * n, b.call(name, *operands))
-    arrays = [np.concatenate(values), rng.uniform(0.5, 3, n), np.empty(n * len(names))]
+    arrays = [np.concatenate(values), rng.uniform(0.5, 3, n), np.zeros(n * len(names))]
     tolerance = 3e-6 if dtype is float32 else 1e-11
     check(b.finish(), [a.astype(dtype.numpy) for a in arrays], (), tolerance)
 
