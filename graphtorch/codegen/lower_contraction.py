@@ -171,7 +171,8 @@ def layout_of(source: Node, access: Access) -> Layout:
     if any(len(dim) > 1 for dim in access.dims):
         raise CompileError(f"{source!r} is not read with one stride per dimension")
     strides: list[int] = []
-    step = 1  # a dimension of size 1 continues its neighbour, so that dense operands look dense
+    # A dimension of size 1 continues its neighbour, so that what is evenly spaced looks so.
+    step = next((dim[0][1] for dim in reversed(access.dims) if dim), 1)
     for dim in reversed(access.dims):
         strides.append(dim[0][1] if dim else step)
         step = strides[-1] * (dim[0][0] if dim else 1)
