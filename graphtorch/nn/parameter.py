@@ -93,3 +93,80 @@ class Buffer(Tensor):
 
 def _rebuild_buffer(data: Tensor, persistent: bool) -> Buffer:
     return Buffer(data, persistent=persistent)
+
+
+class UninitializedTensorMixin:
+    """A tensor whose shape is not known yet; `materialize` gives it one."""
+
+    __slots__ = ()
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Give the tensor a shape (and memory that is to be filled)."""
+        import graphtorch
+
+        data = graphtorch.empty(tuple(shape), device=device, dtype=dtype or self.dtype)  # type: ignore[attr-defined]
+        self._array = data._array
+        self._storage_ = data._storage
+        self.__class__ = self._ready_class  # type: ignore[attr-defined]
+
+
+class UninitializedParameter(Parameter, UninitializedTensorMixin):
+    """A parameter of a lazy module before its first call."""
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
+    ) -> UninitializedParameter:
+        import graphtorch
+
+        self = _alias(cls, graphtorch.empty(0, device=device, dtype=dtype))
+        self._requires_grad = requires_grad
+        return self
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None):
+        pass
+
+    def __repr__(self) -> str:
+        return "<UninitializedParameter>"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict) -> UninitializedParameter:
+        result = type(self)(self._requires_grad, dtype=self.dtype)
+        memo[id(self)] = result
+        return result
+
+
+class UninitializedBuffer(Tensor, UninitializedTensorMixin):
+    """A buffer of a lazy module before its first call."""
+
+    _is_buffer = True
+    persistent = True
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None
+    ) -> UninitializedBuffer:
+        import graphtorch
+
+        return _alias(cls, graphtorch.empty(0, device=device, dtype=dtype))
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None):
+        pass
+
+    def __repr__(self) -> str:
+        return "<UninitializedBuffer>"
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict) -> UninitializedBuffer:
+        result = type(self)(dtype=self.dtype)
+        memo[id(self)] = result
+        return result
+
+
+UninitializedParameter._ready_class = Parameter
+UninitializedBuffer._ready_class = Tensor
+
+
+def is_lazy(tensor: Any) -> bool:
+    """Whether the tensor's shape is not known yet."""
+    return isinstance(tensor, UninitializedTensorMixin)

@@ -432,3 +432,36 @@ def test_path_is_cleared_after_an_error():
     with pytest.raises(ValueError):
         nn.Sequential(Failing())(torch.ones(1))
     assert current_path() == ""
+
+
+# ---- lazy modules
+
+
+def test_lazy_modules_become_their_plain_classes():
+    net = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    assert repr(net[0].weight) == "<UninitializedParameter>" and net[0].has_uninitialized_params()
+    copied = copy.deepcopy(net)
+    net(torch.ones(2, 5))
+    assert (
+        type(net[0]) is nn.Linear
+        and net[0].in_features == 5
+        and type(net[0].weight) is nn.Parameter
+    )
+    assert type(net[1]) is nn.BatchNorm1d and type(net[1].running_mean) is torch.Tensor
+    assert not net[0]._forward_pre_hooks
+    copied(torch.ones(2, 7))
+    assert copied[0].in_features == 7
+    fresh = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    fresh.load_state_dict(net.state_dict())
+    assert torch.equal(fresh[0].weight, net[0].weight)
+    fresh(torch.ones(2, 5))
+    assert type(fresh[0]) is nn.Linear and torch.equal(fresh[0].weight, net[0].weight)
+
+
+def test_lazy_parameters_can_be_optimised():
+    net = nn.LazyLinear(2)
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(torch.ones(1, 3)).sum().backward()
+    before = net.bias.tolist()
+    opt.step()
+    assert net.bias.tolist() == pytest.approx([b - 0.1 for b in before])
