@@ -61,6 +61,7 @@ class Lowering:
         self.views: dict[Node, tuple[Node, Access]] = {}  # views of dense values
         self.parts: dict[Node, dict[int, Node]] = {}  # picks of nodes with several results
         self.kernels: dict[str, KernelSource] = {}
+        self.keys: dict[int, tuple[KernelSource, str]] = {}
         self.bodies: dict[Any, tuple[Graph, list[Piece]]] = {}
         self.copied: dict[Node, tuple[Node, Access]] = {}
         self.returned: set[int] = set()  # buffers whose type is an output's
@@ -353,9 +354,12 @@ class Lowering:
 
     def shared(self, kernel: KernelSource) -> KernelSource:
         """A kernel that is structurally equal and wants at least as much scratch."""
-        known = self.kernels.get(kernel.key)
+        seen = self.keys.get(id(kernel))
+        if seen is None:
+            seen = self.keys[id(kernel)] = (kernel, kernel.key)  # the kernel stays alive, its id too
+        known = self.kernels.get(seen[1])
         if known is None or known.scratch_bytes < kernel.scratch_bytes:
-            known = self.kernels[kernel.key] = kernel
+            known = self.kernels[seen[1]] = kernel
         return known
 
 

@@ -296,7 +296,11 @@ class _Fusion:
         a, b = find(p), find(c)
         if a == b:
             return False
-        first, last = (a, b) if self._before(a, b) else (b, a)
+        first, last = (a, b) if self.quotient.precedes(a, b) else (b, a)
+        reason = self.rules.apart(self.groups[first], self.groups[last])
+        if reason is not None:
+            self.refused[p, c] = reason
+            return False
         edges = self._edges(first, last)
         join = self.rules.join(self.groups[first], self.groups[last], edges)
         if isinstance(join, str):
@@ -308,9 +312,6 @@ class _Fusion:
             return False
         self.groups[find(first)] = self.rules.apply(one, other, join, edges)
         return True
-
-    def _before(self, a: int, b: int) -> bool:
-        return self.quotient.precedes(a, b)
 
     def _edges(self, a: int, b: int) -> list[tuple[int, int, Read]]:
         """The reads of group b from group a: (producer, reader, read)."""

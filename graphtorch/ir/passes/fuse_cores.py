@@ -18,6 +18,7 @@ reduction walks its operand over all of its iteration space; that read is *deep*
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 from ..graph import Graph, Node
@@ -56,8 +57,15 @@ class Read:
 
     def strided(self, shape: tuple[int, ...]) -> bool:
         """Whether the source is an array with one stride per dimension of `shape`."""
-        found = None if self.access is None else recut(self.access, shape)
-        return found is not None and all(len(dim) <= 1 for dim in found.dims)
+        if self.access is None:
+            return False
+        return len(self.access.digits) <= 1 or _strided(self.access, shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _strided(access: Access, shape: tuple[int, ...]) -> bool:
+    found = recut(access, shape)
+    return found is not None and all(len(dim) <= 1 for dim in found.dims)
 
 
 @dataclass(slots=True)

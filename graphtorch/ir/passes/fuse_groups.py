@@ -98,12 +98,27 @@ class Rules:
 
     # what can be joined --------------------------------------------------------------------------
 
-    def join(self, a: Group, b: Group, edges: list[tuple[int, int, Read]]) -> Join | str:
-        """How a (which b reads through `edges`, if any) and b become one group, or why not."""
+    def apart(self, a: Group, b: Group) -> str | None:
+        """Why two groups cannot become one whatever they read of each other; None if they may."""
         if a.opaque or b.opaque:
             return "one of them is no loop"
         if len(a.members) + len(b.members) > MAX_MEMBERS or a.sources + b.sources > MAX_SOURCES:
             return "the kernel would be too large"
+        if a.contraction is not None or b.contraction is not None:
+            if a.contraction is not None and b.contraction is not None:
+                return "one kernel computes one contraction"
+            if a.runs is not None or b.runs is not None:
+                return "an epilogue works on tiles and cannot wait for a reduction over rows"
+            return None if a.full == b.full else "they walk different iteration spaces"
+        if a.full == b.full or a.second or a.full == b.kept or b.full == a.kept:
+            return None
+        return "they walk different iteration spaces"
+
+    def join(self, a: Group, b: Group, edges: list[tuple[int, int, Read]]) -> Join | str:
+        """How a (which b reads through `edges`, if any) and b become one group, or why not.
+
+        Only for groups that `apart` does not rule out.
+        """
         if a.contraction is not None or b.contraction is not None:
             return self._join_contraction(a, b, edges)
         reason = "they walk different iteration spaces"
@@ -188,14 +203,8 @@ class Rules:
     def _join_contraction(
         self, a: Group, b: Group, edges: list[tuple[int, int, Read]]
     ) -> Join | str:
-        if a.contraction is not None and b.contraction is not None:
-            return "one kernel computes one contraction"
         product, other = (a, b) if a.contraction is not None else (b, a)
         assert product.contraction is not None
-        if other.runs is not None:
-            return "an epilogue works on tiles and cannot wait for a reduction over rows"
-        if other.full != product.full:
-            return "they walk different iteration spaces"
         shape = self.cores[product.contraction].node.shape
         for number in other.members:
             core = self.cores[number]

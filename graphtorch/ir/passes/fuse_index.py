@@ -30,14 +30,14 @@ VIEWS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Access:
     """The affine map from a view's elements to the source's, both in row-major order."""
 
     dims: tuple[Digits, ...]
     offset: int = 0
 
-    @property
+    @functools.cached_property
     def digits(self) -> Digits:
         """All digits in row-major order of the view, merged."""
         return _merged(digit for dim in self.dims for digit in dim)
