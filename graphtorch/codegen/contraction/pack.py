@@ -14,7 +14,9 @@ may be anything.  bf16 and f16 sources are widened to the tile's dtype.
 from __future__ import annotations
 
 from ...errors import UnsupportedError
-from ...ir.types import DType, bfloat16, float16, float32
+from ...ir.types import DType, bfloat16, float16, float32, int16
+from ..llvm.printer_memory import Memory
+from ..llvm.vector import Vec
 from .emit import Function, Module, Value, vector
 from .micro import Tile
 
@@ -32,29 +34,20 @@ class Source:
         self.size = dtype.itemsize
         if dtype is tile.dtype:
             self.element, self.suffix = tile.element, tile.dtype.short
-        elif tile.dtype is float32 and dtype is bfloat16:
+        elif tile.dtype is float32 and (dtype is bfloat16 or dtype is float16):
             self.element, self.suffix = "i16", "i16"
-        elif tile.dtype is float32 and dtype is float16:
-            self.element, self.suffix = "half", "f16"
         else:
             raise UnsupportedError(
                 f"a product in {tile.dtype.short} cannot read {dtype.short} operands"
             )
 
     def _widen(self, value: str, lanes: int) -> str:
-        f = self.f
-
-        def type_of(element: str) -> str:
-            return vector(element, lanes) if lanes else element
-
         if self.dtype is self.tile.dtype:
             return value
-        if self.dtype is float16:
-            return f.op(f"fpext {type_of('half')}", value, tail=f" to {type_of('float')}")
-        wide = f.op(f"zext {type_of('i16')}", value, tail=f" to {type_of('i32')}")
-        sixteen = "splat (i32 16)" if lanes else "16"
-        shifted = f.op(f"shl {type_of('i32')}", wide, sixteen)
-        return f.op(f"bitcast {type_of('i32')}", shifted, tail=f" to {type_of('float')}")
+        with self.f.scalars(Memory) as s:
+            assert isinstance(s, Memory)
+            wide = s.from_storage(Vec(value, int16, lanes), self.dtype)
+        return wide.text
 
     def vector(self, pointer: str, mask: str | None = None) -> str:
         lanes = self.tile.lanes
@@ -65,7 +58,7 @@ class Source:
         return self._widen(loaded, lanes)
 
     def scalar(self, pointer: str) -> str:
-        return self._widen(self.f.load(self.element, pointer, self.size), 0)
+        return self._widen(self.f.load(self.element, pointer, self.size), 1)
 
 
 def transposed(f: Function, tile: Tile, rows: list[str]) -> list[str]:
