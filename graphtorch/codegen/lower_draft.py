@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ..ir.graph import Graph, Node
 from ..ir.passes.fuse_cores import CALL_COST, CALLS, SLOW, SLOW_COST
 from ..ir.types import DType, TensorType
-from .kernel import Buffer, Index, Kernel, Load, Loop, Operand, Statement, Store, statements
+from .kernel import Buffer, Extent, Index, Kernel, Load, Loop, Operand, Statement, Store, statements
 from .kernel_builder import KernelBuilder
 from .lower_element import ALWAYS, Conditions, Key
 from .lower_position import Cutter, Position
@@ -135,7 +135,9 @@ class Draft:
             self.builder, self.cutter, ins, self.failures, self.costs, self.kept
         )
         self.params: list[int] = []
-        self.where: dict[str, Index] = {}
+        self.where: dict[str, Index] = {}  # where in the space every axis is
+        self.local: dict[str, Index] = {}  # the same, counted from the beginning of the axis' tile
+        self.tiles: dict[str, tuple[Index, int]] = {}  # axes of which an item walks one tile
 
     def _declare(self, what: Node | Partial, dtype: DType, role: str) -> Buffer:
         buffer = self.builder.buffer(what.name, dtype, role)
@@ -159,8 +161,14 @@ class Draft:
             return
         axis, *rest = axes
         kind = "serial" if rest else last
-        with self.elements.loop(axis.name, axis.extent, kind) as loop:
-            self.where[axis.name] = loop.index
+        outer: Index = Index()
+        extent: Extent = axis.extent
+        if axis.name in self.tiles:
+            tile, width = self.tiles[axis.name]
+            outer, extent = tile * width, self.builder.tiled(tile, width, axis.extent)
+        with self.elements.loop(axis.name, extent, kind) as loop:
+            self.where[axis.name] = outer + loop.index
+            self.local[axis.name] = loop.index
             with self.loops(rest, last) as inner:
                 yield [loop, *inner]
 

@@ -15,10 +15,11 @@ from dataclasses import replace
 from ..ir.builder import INPUT
 from ..ir.graph import Graph, Node
 from .kernel import Buffer, Operand
+from .lower_columns import lower_columns, lower_split
 from .lower_draft import Draft, Partial, Piece, op_cost
 from .lower_map import lower_map
 from .lower_position import Position, address
-from .lower_rows import Left, lower_columns, lower_lanes, lower_row_blocks, lower_rows, lower_split
+from .lower_rows import Left, lower_lanes, lower_row_blocks, lower_rows
 from .schedule import COMBINES, KEPT, TAIL, Axis, Facts, analyse, memo_cost, numel, vector_axis
 
 FEW_ROWS = 32  # rows that do not keep the threads busy, if they are long

@@ -1,12 +1,11 @@
-"""Kernels with reductions.
+"""Kernels that reduce rows.
 
     rows      one work item per row, a loop per round over the reduced axes; with reductions over the
               other axes too: one item per block of rows, which leaves its sums in a partial array
     lanes     the same with rows side by side in the lanes of a vector (column softmax, short rows)
-    columns   one round over columns: an item adds whole rows into a local array of sums
-    split     few long rows: an item reduces a piece of a row and leaves a partial result
 
-How many items share a reduction depends on sizes only, so results do not depend on threads.
+Columns and few long rows are in `lower_columns`.  How many items share a reduction depends on sizes
+only, so results do not depend on threads.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .schedule import COMBINES, FULL, KEPT, Axis, Facts, linear, numel, operand_
 PIECE = 1 << 14  # elements of a long row that one work item reduces
 PORTION = 1 << 15  # elements a block of rows should have
 PORTIONS = 64  # blocks of rows at most: each leaves a partial array
-LANES = 64  # rows side by side in a work item
+MERGED = 8  # rows at least that a block adds up before it stores their sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +241,8 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
     length = facts.full // facts.kept
     *outer, last = rows
     height = max(-(-PORTION // length), -(-facts.kept // PORTIONS), 1)
+    if any(numel(n) > 1 for n in facts.seconds):
+        height = max(height, MERGED)  # rows whose sums are added before they are stored
     height = min(height, last.extent)
     for axis in outer:
         draft.where[axis.name] = b.grid(axis.name, axis.extent)
@@ -249,13 +250,13 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
     blocks = -(-last.extent // height)
     item = linear([*outer, Axis("block", blocks)], False, {**draft.where, "block": block})
     count = math.prod(a.extent for a in outer) * blocks
-    left = [_left(n, count) for n in facts.seconds]
+    left = [left_over(n, count) for n in facts.seconds]
     buffers = {x.reduction: draft.partial(x.partial, "out") for x in left}
 
     rounds = Rounds(facts, draft, inner_order(reduced, vector), "vector")
     for x in left:
         if numel(x.reduction) > 1:
-            rounds.columns[x.reduction] = _cleared(
+            rounds.columns[x.reduction] = cleared(
                 draft, x.reduction, inner_order(reduced, vector), reduced
             )
     with tile_loop(draft, last, block, height, "serial") as loop:
@@ -280,21 +281,21 @@ def lower_row_blocks(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, l
     return draft.finish(length * height, facts.full), left
 
 
-def _left(node: Node, count: int) -> Left:
+def left_over(node: Node, count: int) -> Left:
     shape = (count, *node.shape)
     return Left(
         node, Partial(f"{node.name}_parts", TensorType(compute_dtype(node.dtype), shape)), count
     )
 
 
-def _cleared(draft: Draft, node: Node, order: Sequence[Axis], axes: list[Axis]) -> Buffer:
+def cleared(draft: Draft, node: Node, order: Sequence[Axis], axes: list[Axis]) -> Buffer:
     """A local array of accumulators over axes, set to the combination of nothing."""
     dtype = compute_dtype(node.dtype)
     size = math.prod(a.extent for a in axes)
     buffer = draft.builder.temp(f"{node.name}_sums", dtype, size)
     with draft.loops(order, "vector"):
         start = identity_of(draft, COMBINES[node.op.name], dtype)
-        draft.builder.store(buffer, linear(axes, False, draft.where), start)
+        draft.builder.store(buffer, linear(axes, False, draft.local), start)
     return buffer
 
 
@@ -316,101 +317,3 @@ def lower_lanes(facts: Facts, draft: Draft, vector: Axis) -> Piece:
         rounds.run()
         store_kept(facts, draft)
     return draft.finish(length * width, facts.full)
-
-
-# columns -------------------------------------------------------------------------------------------
-
-
-def lower_columns(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, list[Left]]:
-    """One round of sums down the columns: an item adds rows into local arrays."""
-    b = draft.builder
-    places = {a.name: k for k, a in enumerate(facts.axes)}
-    reduced = [a for a in facts.axes if a.reduced]
-    inside = [
-        a
-        for a in facts.axes
-        if not a.reduced and (a is vector or places[a.name] > places[reduced[-1].name])
-    ]
-    outside = [a for a in facts.axes if not a.reduced and a not in inside]
-    while (
-        len(inside) > 1 and math.prod(a.extent for a in inside) > PIECE and inside[0] is not vector
-    ):
-        outside.append(inside.pop(0))
-    for axis in outside:
-        draft.where[axis.name] = b.grid(axis.name, axis.extent)
-    items = math.prod(a.extent for a in outside)
-    first = max(reduced, key=lambda a: a.extent)
-    parts = max(1, min(facts.full // PORTION // items, PORTIONS // items, first.extent))
-    height = -(-first.extent // parts)
-    parts = -(-first.extent // height)
-    block = b.grid(first.name + "o", Tiles(first.extent, height)) if parts > 1 else Index()
-    if not outside and parts == 1:
-        b.grid("one", 1)
-    order = inner_order(inside, vector)
-    sums = {n: _cleared(draft, n, order, inside) for n in facts.reductions}
-    with tile_loop(draft, first, block, height, "serial"):
-        with draft.loops([*(a for a in reduced if a is not first), *order], "vector"):
-            _add_rows(facts, draft, sums, inside)
-    if parts == 1:
-        with draft.loops(order, "vector"):
-            for n in facts.reductions:
-                know_result(facts, draft, n, b.load(sums[n], linear(inside, False, draft.where)))
-            store_kept(facts, draft)
-        return draft.finish(facts.full // items, facts.full), []
-    left = [_left(n, parts) for n in facts.reductions]
-    buffers = {x.reduction: draft.partial(x.partial, "out") for x in left}
-    with draft.loops(order, "vector"):
-        index = linear(inside, False, draft.where)
-        for n in facts.reductions:
-            place = block * facts.kept + linear(facts.axes, True, draft.where)
-            b.store(buffers[n], place, b.load(sums[n], index))
-    return draft.finish(facts.full // items // parts, facts.full), left
-
-
-def _add_rows(facts: Facts, draft: Draft, sums: dict[Node, Buffer], inside: list[Axis]) -> None:
-    b = draft.builder
-    values = {}
-    for node in facts.reductions:
-        operand = operand_of(node)
-        place = facts.full_position(draft.where)
-        values[node] = reduced_value(draft, node, draft.elements.value(operand, place))
-    stored = []
-    for node in draft.outputs:
-        if facts.place[node] == FULL:
-            place = facts.full_position(draft.where)
-            stored.append((node, draft.elements.value(node, place)))
-    for node, value in stored:
-        draft.store(node, linear(facts.axes, False, draft.where), value)
-    index = linear(inside, False, draft.where)
-    for node, value in values.items():
-        total = combined(draft, COMBINES[node.op.name], b.load(sums[node], index), value)
-        b.store(sums[node], index, total)
-
-
-# long rows -----------------------------------------------------------------------------------------
-
-
-def lower_split(facts: Facts, draft: Draft, vector: Axis) -> tuple[Piece, list[Left]]:
-    """Few long rows, one round: an item reduces a piece of a row."""
-    b = draft.builder
-    rows = [a for a in facts.axes if not a.reduced]
-    reduced = inner_order([a for a in facts.axes if a.reduced], vector)
-    first = reduced[0]
-    rest = facts.full // facts.kept // first.extent
-    width = max(1, PIECE // rest)
-    if not rows and len(reduced) == 1:
-        extent: int | str = draft.param("n", first.extent)
-    else:
-        extent = first.extent
-    for axis in rows:
-        draft.where[axis.name] = b.grid(axis.name, axis.extent)
-    block = b.grid(first.name + "o", Tiles(extent, width))
-    parts = -(-first.extent // width)
-    left = [_left(n, parts) for n in facts.reductions]
-    buffers = {x.reduction: draft.partial(x.partial, "out") for x in left}
-    rounds = Rounds(facts, draft, reduced, "vector", Tiled(first, block, width, extent))
-    finals = rounds.once()
-    place = block * facts.kept + linear(facts.axes, True, draft.where)
-    for node, value in finals.items():
-        b.store(buffers[node], place, value)
-    return draft.finish(width * rest, facts.full), left

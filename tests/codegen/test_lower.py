@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphtorch.codegen import lower_loops, lower_map, lower_reads, lower_rows
+from graphtorch.codegen import lower_columns, lower_loops, lower_map, lower_reads, lower_rows
 from graphtorch.codegen.kernel import Kernel
 from graphtorch.codegen.lower import lower
 from graphtorch.codegen.program import HostCall, Program
@@ -21,7 +21,8 @@ from tests.codegen.program_reference import IndexFailure, run_program
 from tests.codegen.random_graphs import RandomGraph
 
 SMALL = {  # sizes at which even tiny graphs are cut into blocks, tiles and partial sums
-    (lower_rows, "PIECE"): 8, (lower_rows, "PORTION"): 6, (lower_map, "BLOCK"): 16,
+    (lower_columns, "PIECE"): 8, (lower_columns, "PORTION"): 6, (lower_columns, "COLUMNS"): 4,
+    (lower_columns, "MERGED"): 2, (lower_rows, "MERGED"): 2, (lower_rows, "PIECE"): 8, (lower_rows, "PORTION"): 6, (lower_map, "BLOCK"): 16,
     (lower_map, "ITEM"): 4, (lower_map, "TILE"): 4, (lower_map, "SHORT"): 2,
     (lower_loops, "FEW_ROWS"): 8, (lower_loops, "LONG_ROW"): 6, (lower_loops, "SHORT_ROW"): 2,
     (lower_loops, "MANY_ROWS"): 2, (lower_reads, "BLOCK"): 1, (fusion, "SHARED"): 1,
@@ -87,6 +88,7 @@ def reduced(shape: tuple[int, ...], dims: tuple[int, ...], op: str = "sum") -> G
         ((40, 300), (1,), ["sum"]),  # rows
         ((500, 300), (0,), ["sum", "finish"]),  # columns in blocks of rows
         ((20, 300), (0,), ["sum"]),
+        ((5, 20_000), (0,), ["sum"]),  # tiles of columns
         ((7, 30, 40), (1,), ["sum"]),
         ((6, 5, 40), (0, 2), ["sum"]),
         ((4, 5, 6, 7), (1, 2), ["sum"]),
