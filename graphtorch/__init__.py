@@ -39,6 +39,9 @@ from .frontend.functional.comparison import (
     allclose, eq, equal, ge, greater, greater_equal, gt, is_nonzero, isclose, isin, le, less, less_equal,
     logical_and, logical_or, logical_xor, lt, masked_fill, masked_scatter, ne, not_equal, where,
 )  # fmt: skip
+from .frontend.functional.complex import (
+    angle, complex, conj, imag, isreal, polar, real, resolve_conj, view_as_complex, view_as_real,
+)  # fmt: skip
 from .frontend.functional.conversion import clone, fill
 from .frontend.functional.decomposition import (
     cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
@@ -53,7 +56,7 @@ from .frontend.functional.pointwise import (
     asin, asinh, atan, atan2, atanh, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift,
     bitwise_xor, ceil, clamp, clamp_max, clamp_min, clip, copysign, cos, cosh, deg2rad, digamma, div, divide, erf,
     erfc, erfinv, exp, exp2, expm1, fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac, gcd, hypot,
-    isfinite, isinf, isnan, isneginf, isposinf, isreal, lcm, lerp, lgamma, log, log1p, log2, log10, logaddexp,
+    isfinite, isinf, isnan, isneginf, isposinf, lcm, lerp, lgamma, log, log1p, log2, log10, logaddexp,
     logical_not, logit, maximum, minimum, mul, multiply, nan_to_num, neg, negative, positive, pow, rad2deg,
     reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, signbit, sin, sinh, sqrt, square, sub,
     subtract, tan, tanh, true_divide, trunc, xlogy,
@@ -81,6 +84,7 @@ from .frontend.functional.splitting import (
     chunk, hsplit, narrow, select, select_scatter, slice_scatter, split, split_with_sizes,
     tensor_split, unbind, vsplit,
 )  # fmt: skip
+from .frontend.functional.strided import as_strided
 from .frontend.functional.arranging import (
     diag, diag_embed, diagflat, diagonal, diagonal_scatter, flip, fliplr, flipud, roll, rot90,
     tril, triu,
@@ -148,7 +152,7 @@ _ROOMS = frozenset(
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "save": "frontend.serialization", "load": "frontend.serialization",
+    "compile": "frontend.compile", "autocast": "amp", "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
@@ -174,6 +178,8 @@ def __getattr__(name: str) -> Any:
         found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         globals()[name] = found
         return found
+    elif name.startswith("_foreach_"):
+        return getattr(import_module(f"{__name__}.frontend.foreach"), name)
     raise AttributeError(f"module 'torch' has no attribute '{name}'")
 
 

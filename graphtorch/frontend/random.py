@@ -17,8 +17,8 @@ from . import promotion
 from .device import resolve
 from .functional.wrapping import into, scalar_name
 from .generator import Generator as Generator
-from .generator import default_generator as default_generator
 from .generator import default_draws, draws_of
+from .generator import default_generator as default_generator
 from .generator import fork_rng as fork_rng
 from .generator import get_rng_state as get_rng_state
 from .generator import initial_seed as initial_seed
@@ -190,10 +190,18 @@ def randn_like(input: Tensor, **options: Any) -> Tensor:
     return randn(tuple(input.shape), **_like(input, options))
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, **options: Any) -> Tensor:
+def randint_like(
+    input: Tensor, *args: int, low: int = 0, high: int | None = None, **options: Any
+) -> Tensor:
     """`randint` of the shape, dtype and device of `input`; `randint_like(input, high)` starts at 0."""
+    if len(args) == 2:
+        low, high = args
+    elif args and high is None:
+        high = args[0]
+    elif args:
+        low = args[0]
     if high is None:
-        low, high = 0, low
+        raise TypeError("randint_like() missing the argument 'high'")
     return randint(low, high, tuple(input.shape), **_like(input, options))
 
 

@@ -22,6 +22,8 @@ from ..frontend.tensor import Tensor
 from ..ir import dispatch
 from ..nn.hooks import RemovableHandle
 
+ParamsT = Any  # what constructors take: tensors, (name, tensor) pairs, or dicts of options
+
 READ_AT_EVERY_CALL = ("lr", "params")  # entries of a group that a compiled step does not bake in
 
 _global_step_pre_hooks: OrderedDict = OrderedDict()
@@ -385,3 +387,34 @@ def with_closure(step: Callable[[Any], None]) -> Callable:
         return loss
 
     return full_step
+
+
+# ---- what optimisers outside this package, written like PyTorch's own, import from here
+
+
+def _use_grad_for_differentiable(function: Callable) -> Callable:
+    """Run a step with gradients only if the optimiser is differentiable."""
+
+    @functools.wraps(function)
+    def step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        with enable_grad() if self.defaults.get("differentiable") else no_grad():
+            return function(self, *args, **kwargs)
+
+    return step
+
+
+def _get_value(x: Any) -> Any:
+    """A number, from a number or a tensor of one element."""
+    return x.item() if isinstance(x, Tensor) else x
+
+
+def _default_to_fused_or_foreach(
+    params: list[Tensor], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """Which of PyTorch's batched implementations to use: none, updates are batched by the compiler."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """Devices on which `capturable=True` matters."""
+    return ["cuda"]

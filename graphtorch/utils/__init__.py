@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_ROOMS = ("_pytree", "checkpoint", "data", "dlpack", "hooks", "safetensors")
+_ROOMS = (
+    "_foreach_utils", "_pytree", "checkpoint", "data", "dlpack", "hooks", "safetensors",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 import sys
 
 from ..module import Module
-from . import sizes as utils
+from . import batchnorm, resample, sizes
 from .activation import (
     CELU,
     ELU,
@@ -145,7 +145,12 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 
-sys.modules[f"{__name__}.utils"] = utils  # where PyTorch keeps `_pair` and the like
+# where PyTorch keeps what stands in other files here
+utils, instancenorm, upsampling, pixelshuffle, fold, channelshuffle = (
+    sizes, batchnorm, resample, resample, resample, resample,
+)  # fmt: skip
+for _name in ("utils", "instancenorm", "upsampling", "pixelshuffle", "fold", "channelshuffle"):
+    sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 __all__ = [
     name

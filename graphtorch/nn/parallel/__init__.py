@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...errors import UnsupportedError
 from ..module import Module
 
 
@@ -23,4 +24,14 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
-__all__ = ["DataParallel"]
+class DistributedDataParallel(Module):
+    """Known by name, for `isinstance`; graphtorch trains in one process."""
+
+    def __init__(self, module: Module, *args: Any, **kwargs: Any):
+        super().__init__()
+        raise UnsupportedError(
+            "DistributedDataParallel needs several processes, which graphtorch does not support; use the module itself"
+        )
+
+
+__all__ = ["DataParallel", "DistributedDataParallel"]
