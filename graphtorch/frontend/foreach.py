@@ -16,7 +16,7 @@ from .tensor import Tensor
 
 # fmt: off
 _UNARY = (
-    "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "digamma", "erf", "erfc", "exp", "expm1", "floor",
+    "abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor",
     "frac", "lgamma", "log", "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign",
     "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
 )
