@@ -17,7 +17,7 @@ the item before keeps them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir.types import DType
 from ..llvm.target import Target
@@ -86,6 +86,8 @@ class MatmulKernel:
     """Source of one blocked product kernel; sizes come as parameters."""
 
     dtype: DType  # of the accumulator
+    rows: int  # of the register tile
+    vectors: int
     a_kind: str
     b_kind: str
     a_dtype: DType
@@ -102,14 +104,15 @@ class MatmulKernel:
     def key(self) -> str:
         accesses = " ".join(a.key for a in self.accesses)
         return (
-            f"matmul {self.dtype.short} a:{self.a_dtype.short}:{self.a_kind} "
+            f"matmul {self.dtype.short} {self.rows}x{self.vectors} a:{self.a_dtype.short}:{self.a_kind} "
             f"b:{self.b_dtype.short}:{self.b_kind} epilogue:{self.epilogue.key} [{accesses}]"
         )
 
     def llvm(self, symbol: str, target: Target) -> str:
         """LLVM text of a module that defines `symbol`."""
         module = Module(target)
-        _emit(module, symbol, self, register_tile(target, self.dtype))
+        base = register_tile(target, self.dtype)
+        _emit(module, symbol, self, replace(base, rows=self.rows, vectors=self.vectors))
         return module.text()
 
 

@@ -23,6 +23,7 @@ from .skinny import SkinnyKernel
 ITEM_FLOPS = 4_000_000  # a work item should be worth some 40 microseconds
 ITEMS = 32  # enough work items to keep many cores evenly busy
 FEW_ROWS = 4  # up to which B is not packed
+WORTH = 1.07  # saving that pays for another kernel
 LOW = 8  # tiles of rows up to which reading B costs more than computing
 DEPTH = 1536  # longest block of k
 
@@ -157,6 +158,16 @@ def even_blocks(size: int, most: int, unit: int) -> tuple[int, int]:
     return max(-(-size // block), 1), block
 
 
+def choose_tile(p: Problem, base: Tile) -> Tile:
+    """The usual register tile, or one of fewer rows where much less is computed in vain."""
+    flat = replace(base, rows=4, vectors=base.rows * base.vectors // 4)
+
+    def computed(tile: Tile) -> int:
+        return round_up(p.m, tile.rows) * round_up(p.n, tile.columns)
+
+    return flat if computed(flat) * WORTH < computed(base) else base
+
+
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """Block sizes of the blocked kernel; `m_blocks` x `n_blocks` work items for each batch index."""
@@ -263,17 +274,13 @@ def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Pla
     """Launches of a product of the usual kind."""
     batches = p.batch[0] * p.batch[1] * p.batch[2]
     dtype = tile.dtype
+    tile = choose_tile(p, tile)
     blocks = block_sizes(p, tile, target)
     a_kind = packing(p.a.strides[-1], p.a.strides[-2], p.k, p.m)
     if a_kind == INNER and p.a.dtype is dtype:
         a_kind = DIRECT
     b_kind = packing(p.b.strides[-1], p.b.strides[-2], p.n, p.k)
-    if (
-        b_kind == INNER
-        and p.b.dtype is dtype
-        and p.m <= 4 * tile.rows
-        and blocks.kb * tile.size <= 1 << 13
-    ):
+    if b_kind == INNER and p.b.dtype is dtype and p.m <= tile.rows:
         b_kind = DIRECT
     size = tile.size
     a_room = b_panel = 0
@@ -301,7 +308,16 @@ def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Pla
         t_panel=tile_bytes * rows if many else 0, t_row=tile_bytes if many else 0,
     )  # fmt: skip
     kernel = MatmulKernel(
-        dtype, a_kind, b_kind, p.a.dtype, p.b.dtype, c.epilogue, accesses_of(p), scratch
+        dtype,
+        tile.rows,
+        tile.vectors,
+        a_kind,
+        b_kind,
+        p.a.dtype,
+        p.b.dtype,
+        c.epilogue,
+        accesses_of(p),
+        scratch,
     )
     params = tuple(fixed[name] for name in PARAMS)
     items = blocks.m_blocks * blocks.n_blocks * batches
