@@ -14,6 +14,7 @@ from ..ir import dispatch, ops
 from . import creation, from_data, inplace
 from .functional import arranging as _a
 from .functional import comparison as _c
+from .functional import complex as _z
 from .functional import conversion as _v
 from .functional import decomposition as _d
 from .functional import linear as _l
@@ -25,6 +26,7 @@ from .functional import selection as _i
 from .functional import shape as _s
 from .functional import sorting as _o
 from .functional import splitting as _t
+from .functional.strided import as_strided
 from .functional.wrapping import concrete, fresh, named
 from .functional.wrapping import inplace as in_place
 from .grad_mode import state as grad_state
@@ -114,7 +116,7 @@ METHODS_ASKING: dict[str, Any] = {
     "share_memory_": lambda self: self, "is_inference": lambda self: False,
     "get_device": lambda self: -1 if self._device is None else self._device.index or 0,
     "is_conj": lambda self: False, "is_neg": lambda self: False,
-    "resolve_conj": lambda self: self, "resolve_neg": lambda self: self,
+    "resolve_neg": lambda self: self,
     "has_names": lambda self: False, "dense_dim": lambda self: self._array.ndim,
     "equal": _c.equal, "allclose": _c.allclose, "isclose": _c.isclose, "is_nonzero": _c.is_nonzero,
 }  # fmt: skip
@@ -136,7 +138,7 @@ SAME_AS_FUNCTION: dict[Any, str] = {
     _p: "add sub subtract mul multiply div divide true_divide floor_divide remainder fmod neg negative positive"
         " exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal sin cos tan asin acos atan sinh cosh tanh"
         " asinh acosh atanh arcsin arccos arctan arcsinh arccosh arctanh erf erfc erfinv sigmoid lgamma digamma"
-        " floor ceil trunc fix round frac relu square isnan isinf isfinite isposinf isneginf isreal logical_not"
+        " floor ceil trunc fix round frac relu square isnan isinf isfinite isposinf isneginf logical_not"
         " bitwise_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift abs absolute sign"
         " sgn signbit deg2rad rad2deg logit nan_to_num pow float_power maximum minimum fmax fmin atan2 arctan2"
         " hypot copysign logaddexp xlogy gcd lcm clamp clip clamp_min clamp_max lerp addcmul addcdiv",
@@ -154,6 +156,7 @@ SAME_AS_FUNCTION: dict[Any, str] = {
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
     _d: "cholesky cholesky_solve det inverse logdet matrix_exp pinverse qr slogdet svd",
+    _z: "angle conj resolve_conj isreal",
     _o: "sort argsort msort topk kthvalue median nanmedian mode quantile nanquantile unique unique_consecutive",
 }  # fmt: skip
 
@@ -190,7 +193,9 @@ def _reshaping(function: Callable[..., Tensor]) -> Any:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if grad_state.enabled and self._requires_grad:
             self._check_write()
-        left_if_from_outside(self, f"{function.__name__}_ changes the shape of a tensor from outside")
+        left_if_from_outside(
+            self, f"{function.__name__}_ changes the shape of a tensor from outside"
+        )
         become(self, function(alias_of(self), *args, **kwargs))
         return self
 
@@ -260,7 +265,7 @@ OTHERS: dict[str, Any] = {
     "apply_": _apply, "sum_to_size": _sum_to_size,
     "where": lambda self, condition, other: _c.where(condition, self, other),
     "rsub": _p.rsub, "isin": _c.isin,
-    "conj": lambda self: self if self._array.dtype.kind != "c" else wrap(self._array.conj()),
+    "as_strided": as_strided,
     "coalesce": lambda self: self, "to_dense": lambda self, *a, **k: self,
     "record_stream": lambda self, stream: None,
 }  # fmt: skip

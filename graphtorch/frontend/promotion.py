@@ -215,7 +215,19 @@ def common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
 
 def cast(x: Tensor, dtype: DType) -> Tensor:
     """`x` in another dtype; `x` itself if it has it already."""
-    return x if BY_NUMPY[x._array.dtype] is dtype else ops.cast(x, dtype=dtype)
+    if BY_NUMPY[x._array.dtype] is dtype:
+        return x
+    if dtype.kind == "c" and x.requires_grad:
+        from ..errors import UnsupportedError, message
+
+        raise UnsupportedError(
+            message(
+                "complex tensors cannot be differentiated",
+                operands={"x": x.type_},
+                hint="compute with the real and imaginary parts, or detach() first",
+            )
+        )
+    return ops.cast(x, dtype=dtype)
 
 
 def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import message
+from ..errors import UnsupportedError, message
 from ..ir.arithmetic import Arithmetic
 from ..ir.dispatch import _stack
 from ..ir.op import Op
@@ -123,6 +123,10 @@ class Tensor(Arithmetic):
                     "only Tensors of floating point dtype can require gradients",
                     operands={"self": self.type_},
                 )
+            )
+        if requires_grad and self._array.dtype.kind == "c":
+            raise UnsupportedError(
+                message("complex tensors cannot be differentiated", operands={"self": self.type_})
             )
         if not requires_grad and self._node is not None:
             raise RuntimeError(

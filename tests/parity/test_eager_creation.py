@@ -5,6 +5,22 @@ import pytest
 from tests.parity.side_by_side import agree
 
 PROGRAMS = """
+torch.complex(x, y)
+torch.complex(x, y).abs()
+torch.view_as_real(torch.complex(x, y))
+torch.view_as_complex(torch.stack([x, y], -1))
+torch.polar(p, x)
+torch.complex(x, y) * torch.complex(y, x)
+torch.complex(x, y).conj() + 1
+torch.angle(torch.complex(x, y))
+torch.tensor([1 + 2j])
+torch.complex(x, y).real
+torch.complex(x, y).imag
+torch.complex(x, y).sum()
+torch.as_strided(x, (2, 2), (2, 1), 1)
+x.as_strided((2, 3), (3, 1))
+x[1].as_strided((2, 2), (1, 2))
+torch.complex(x, i)
 torch.zeros(2, 3)
 torch.zeros((2, 3))
 torch.zeros([2])

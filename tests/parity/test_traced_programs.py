@@ -59,7 +59,7 @@ def assert_same(eager, traced):
         assert repr(traced) == repr(eager)
 
 
-@pytest.mark.parametrize("program", programs())
+@pytest.mark.parametrize("program", list(programs()))
 def test_traced(program):
     function = function_of(program)
     try:

@@ -35,8 +35,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     result = self
     if where is not None and where != device_of(self):
         result = move(result, where)
-    if dtype is not None and BY_NUMPY[result._array.dtype] is not dtype:
-        result = ops.cast(result, dtype=dtype)
+    if dtype is not None:
+        result = promotion.cast(result, dtype)
     if copy and result is self:
         result = clone(self)
     return result
@@ -81,7 +81,7 @@ def _caster(name: str) -> Any:
     dtype = BY_NAME[name]
 
     def method(self: Tensor, memory_format: Any = None) -> Tensor:
-        return self if BY_NUMPY[self._array.dtype] is dtype else ops.cast(self, dtype=dtype)
+        return promotion.cast(self, dtype)
 
     method.__doc__ = f"The tensor as {name}."
     return method

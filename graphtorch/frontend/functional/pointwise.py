@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError, message
+from ...errors import message
 from ...ir import ops
 from ...ir.types import BY_NUMPY, bool_, float64, int64
 from .. import promotion
@@ -328,13 +328,6 @@ def isposinf(input: Tensor) -> Tensor:
 def isneginf(input: Tensor) -> Tensor:
     """Whether an element is -infinity."""
     return ops.eq(promotion.floating(input), -_math.inf)
-
-
-def isreal(input: Tensor) -> Tensor:
-    """Whether the imaginary part is zero."""
-    if input._array.dtype.kind == "c":
-        raise UnsupportedError("isreal of complex tensors is not supported")
-    return ops.full(shape=tuple(input._array.shape), value=True, dtype=bool_)
 
 
 # ---- two operands
