@@ -9,8 +9,9 @@ from ..llvm.target import Target
 from .convolve import AXES
 from .describe import Convolution, Layout, Plan, Step
 from .micro import register_tile
-from .plan_convolution import Direct, even_layout, triple
+from .plan_direct import Direct, triple
 from .plan_matmul import ITEM_FLOPS, ITEMS, access, even_blocks, round_up
+from .plan_pointwise import even_layout
 from .weight_grad import COMBINE_PARAMS, PARAMS, CombineKernel, WeightGradKernel, share_counts
 
 LENGTH = 1024  # positions of a piece: long enough to forget the sums across lanes

@@ -17,7 +17,7 @@ from .describe import MaxPool, MaxPoolBackward, Plan, Step
 from .emit import Function, Module, Value, vector
 from .matmul import ABI, Names, Params
 from .micro import Tile, register_tile
-from .plan_convolution import Triple, triple
+from .plan_direct import Triple, triple
 
 ITEM_ELEMENTS = 1 << 14  # outputs worth a work item
 
