@@ -26,11 +26,9 @@ from ..ir.op import OPS
 from ..ir.passes.fuse_cores import (
     CONTRACTIONS,
     CREATIONS,
-    ONE_HOT,
-    READS,
     REDUCTIONS,
     may_divide_by_zero,
-    writes_one,
+    reads_only,
 )
 from ..ir.passes.fuse_index import VIEWS, Access, identity, inverse, relation, through
 from ..ir.types import TensorType
@@ -43,7 +41,7 @@ from .lower_scatter import SCATTERS, SUMMED, lower_scatter
 from .lower_special import SPECIAL
 from .program import Array, KernelSource, Program, ProgramBuilder
 
-LOOPS = READS | REDUCTIONS | CREATIONS | VIEWS
+LOOPS = REDUCTIONS | CREATIONS | VIEWS
 
 
 def lower(graph: Graph) -> Program:
@@ -224,7 +222,7 @@ class Lowering:
             lower_contraction(self, _alone(node), tuple(dict.fromkeys(node.operands)), [node])
         elif name in SPECIAL:
             SPECIAL[name](self, node)
-        elif name in SCATTERS and not (name in ONE_HOT and writes_one(node)):
+        elif name in SCATTERS and not reads_only(node):
             lower_scatter(self, node)
         else:
             self.alone(node)
@@ -246,9 +244,14 @@ class Lowering:
             return f"contraction kernels do not multiply {node.dtype.short}"
         if node.op.kind == "pointwise" and node.op.body is not None and node.operands:
             return None
-        if node.op.name in SCATTERS:
+        if node.op.name in SCATTERS and not reads_only(node):
             return None if node.dtype in SUMMED else f"no scatter kernel for {node.dtype.short}"
-        if node.op.name in LOOPS or node.op.name in CONTRACTIONS or node.op.name in SPECIAL:
+        if (
+            reads_only(node)
+            or node.op.name in LOOPS
+            or node.op.name in CONTRACTIONS
+            or node.op.name in SPECIAL
+        ):
             return None
         return f"no kernel computes {node.op.name}"
 
@@ -356,7 +359,10 @@ class Lowering:
         """A kernel that is structurally equal and wants at least as much scratch."""
         seen = self.keys.get(id(kernel))
         if seen is None:
-            seen = self.keys[id(kernel)] = (kernel, kernel.key)  # the kernel stays alive, its id too
+            seen = self.keys[id(kernel)] = (
+                kernel,
+                kernel.key,
+            )  # the kernel stays alive, its id too
         known = self.kernels.get(seen[1])
         if known is None or known.scratch_bytes < kernel.scratch_bytes:
             known = self.kernels[seen[1]] = kernel

@@ -39,6 +39,8 @@ class Elements:
     failures: what the kernel's status codes mean; grows while checked reads are emitted.
     """
 
+    own = frozenset(("full", "iota"))  # ops with a method of their own, `_full`
+
     def __init__(
         self, builder: KernelBuilder, cutter: Cutter, buffers: dict[Node, Buffer],
         failures: list[Failure] | None = None,
@@ -123,9 +125,8 @@ class Elements:
             return self.value(operand, self.cutter.behind(node, position), conditions)
         if node.op.kind == "pointwise":
             return self._pointwise(node, position, conditions)
-        read = getattr(self, f"_{name}", None)
-        if read is not None:
-            found: Operand = read(node, position, conditions)
+        if name in self.own:
+            found: Operand = getattr(self, f"_{name}")(node, position, conditions)
             return found
         if name in REDUCTIONS:
             return self._reduce_one(node, position, conditions)

@@ -120,16 +120,19 @@ class Cutter:
 
     def _cut(self, digit: Digit, inner: int) -> tuple[Digit, Digit]:
         """A digit as two, the minor one below `inner`."""
-        outer = digit.extent // inner
         terms = digit.index.terms
         if not digit.dynamic and len(terms) == 1:
             ((symbols, coefficient),) = terms
             if coefficient == 1 and len(symbols) == 1 and self.axes.get(symbols[0]) == digit.extent:
                 raise CutAxis(symbols[0], inner)
-        value = self.computed(digit)
-        major = self.builder.call("floor_divide", value, self.builder.const(inner, int64))
-        minor = self.builder.sub(value, self.builder.mul(major, self.builder.const(inner, int64)))
-        return self._number(major, outer), self._number(minor, inner)
+        return self.quotient(digit, inner)
+
+    def quotient(self, digit: Digit, by: int) -> tuple[Digit, Digit]:
+        """A number divided by a constant, and the remainder, by integer division."""
+        value, divisor = self.computed(digit), self.builder.const(by, int64)
+        major = self.builder.call("floor_divide", value, divisor)
+        minor = self.builder.sub(value, self.builder.mul(major, divisor))
+        return self._number(major, -(-digit.extent // by)), self._number(minor, by)
 
     def _divided(self, digits: Position, shape: Sequence[int]) -> list[Position]:
         """The same as `dims` by integer division."""
@@ -143,13 +146,8 @@ class Cutter:
             if rest.extent == size:
                 dims.append((rest,))
                 break
-            value = self.computed(rest)
-            major = self.builder.call("floor_divide", value, self.builder.const(size, int64))
-            minor = self.builder.sub(
-                value, self.builder.mul(major, self.builder.const(size, int64))
-            )
-            dims.append((self._number(minor, size),))
-            rest = self._number(major, rest.extent // size)
+            rest, minor = self.quotient(rest, size)
+            dims.append((minor,))
         dims += [()] * (len(shape) - len(dims))
         return dims[::-1]
 

@@ -8,11 +8,13 @@ buffer is touched, and selects.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir.graph import Node
+from ..ir.passes.fuse_cores import ONE_HOT, READS
 from ..ir.types import int64
 from .kernel import Const, Guard, Index, Indirect, Operand, Value
 from .lower_element import ALWAYS, Conditions, Elements
@@ -25,6 +27,8 @@ BLOCK = 16  # elements worth an axis of their own
 
 class Reads(Elements):
     """Adds the reads to `Elements`."""
+
+    own = Elements.own | READS | ONE_HOT | {"windows_add"}
 
     def _failure(self, dim: int, size: int) -> int:
         """The status code of an index outside [0, size)."""
@@ -170,6 +174,68 @@ class Reads(Elements):
             v, flat(place), conditions, bounds, lambda: self.value(x, position, conditions), extra
         )
 
+    def _windows_add(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        """The sum of what the windows over an element hold there: window pos * stride + k."""
+        (g,) = node.operands
+        attrs = node.attrs
+        walked = dict(
+            zip(attrs["dims"], zip(attrs["sizes"], attrs["strides"], strict=True), strict=True)
+        )
+        dims = self.cutter.dims(position, node.shape)
+        choices: list[list[tuple[Position, Position, list[Bound]]]] = []
+        for d, (size, stride) in walked.items():
+            major, minor = self._split(dims[d], node.shape[d], stride)
+            found = []
+            for turn in range(-(-size // stride)):
+                at = major.shifted(-turn, g.shape[d])
+                k = minor.shifted(turn * stride, size)
+                bounds: list[Bound] = [(at, 0, g.shape[d])]
+                if (turn + 1) * stride > size:
+                    bounds.append((k, None, size))
+                found.append((_number(at), _number(k), bounds))
+            choices.append(found)
+        zero = self.builder.const(0, node.dtype)
+        total: Operand | None = None
+        for combination in itertools.product(*choices):
+            place = list(dims)
+            for d, (window, _, _) in zip(walked, combination, strict=True):
+                place[d] = window
+            inside = [k for _, k, _ in combination]
+            all_bounds = [bound for _, _, bounds in combination for bound in bounds]
+            value = self._within(g, flat([*place, *inside]), conditions, all_bounds, lambda: zero)
+            before = total
+            total = value if before is None else self._plus(before, value)
+        assert total is not None
+        return total
+
+    def _plus(self, a: Operand, b: Operand) -> Operand:
+        made: Operand = self._emit(self._depth_of(a, b), lambda: self.builder.add(a, b))
+        return made
+
+    def _split(self, dim: Position, n: int, by: int) -> tuple[Digit, Digit]:
+        """A dimension's number divided by a constant, and the remainder."""
+        if by == 1:
+            return joined(dim, n), Digit(1, Index())
+        if n % by == 0:
+            major, minor = self.cutter.dims(dim, (n // by, by))
+            return joined(major, n // by), joined(minor, by)
+        return self.cutter.quotient(joined(dim, n), by)
+
+    def _diagonal_update(self, node: Node, position: Position, conditions: Conditions) -> Operand:
+        x, v = node.operands
+        offset, one, two = node.attrs["offset"], node.attrs["dim1"], node.attrs["dim2"]
+        dims = self.cutter.dims(position, node.shape)
+        row, column = joined(dims[one], x.shape[one]), joined(dims[two], x.shape[two])
+        back = tuple(Dynamic(d.value, -d.coefficient, d.size, d.code) for d in row.dynamic)
+        apart = Digit(1, column.index - row.index - offset, (*column.dynamic, *back))
+        along = row.shifted(-max(-offset, 0), v.shape[-1])
+        bounds: list[Bound] = [(apart, 0, 1), (along, 0, v.shape[-1])]
+        rest = [dim for d, dim in enumerate(dims) if d not in (one, two)]
+        return self._within(
+            v, flat([*rest, _number(along)]), conditions, bounds,
+            lambda: self.value(x, position, conditions),
+        )  # fmt: skip
+
     def _concat(self, node: Node, position: Position, conditions: Conditions) -> Operand:
         dim = node.attrs["dim"]
         n = node.shape[dim]
@@ -305,6 +371,10 @@ class Reads(Elements):
         depth = self._depth_of(digit.index, *(d.value for d in digit.dynamic))
         inside: Value = self._emit(depth, make)
         return inside
+
+
+def _number(digit: Digit) -> Position:
+    return (digit,) if digit.extent != 1 else ()
 
 
 def _always_loads(node: Node) -> bool:

@@ -19,6 +19,7 @@ reduction walks its operand over all of its iteration space; that read is *deep*
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field
 
 from ..graph import Graph, Node
@@ -26,7 +27,8 @@ from ..types import TensorType
 from .fuse_index import VIEWS, Access, Runs, identity, recut, reduced_runs, relation, runs, through
 
 REDUCTIONS = frozenset("sum amax amin prod any all argmax argmin".split())
-READS = frozenset("take gather index pad concat slice_update".split())
+READS = frozenset("take gather index pad concat slice_update diagonal_update".split())
+OVERLAPS = 9  # windows over one element that are added where they are read
 ONE_HOT = frozenset(("scatter", "scatter_add"))
 CONTRACTIONS = frozenset("matmul conv conv_input_grad conv_weight_grad".split())
 CREATIONS = frozenset(("full", "iota"))
@@ -242,7 +244,7 @@ def _kind(node: Node) -> str:
         return "pointwise"
     if name == "gather" and _picks_one(node) and node.operands[0].type.numel != node.type.numel:  # type: ignore[union-attr]
         return "reduction"
-    if name in READS or (name in ONE_HOT and writes_one(node)):
+    if reads_only(node):
         return "read"
     if name in REDUCTIONS:
         operand = node.operands[0]
@@ -256,7 +258,7 @@ def _relation(core: Core, position: int, access: Access, numel: int) -> Runs | N
     name = core.node.op.name
     if core.kind in ("pointwise", "copy", "reduction") or name in REDUCTIONS:
         return relation(access, numel)
-    if name == "slice_update" and position == 0:
+    if name in ("slice_update", "diagonal_update") and position == 0:
         return relation(access, numel)
     if name in ONE_HOT:
         if position == 0:
@@ -272,6 +274,15 @@ def writes_one(node: Node) -> bool:
     x, index, _ = node.operands
     dim = node.attrs["dim"]
     return all(n == (m if d != dim else 1) for d, (n, m) in enumerate(zip(index.shape, x.shape)))
+
+
+def reads_only(node: Node) -> bool:
+    """Whether every element of an index op is computed from a few elements of its operands."""
+    name = node.op.name
+    if name == "windows_add":
+        pairs = zip(node.attrs["sizes"], node.attrs["strides"], strict=True)
+        return bool(math.prod(-(-size // stride) for size, stride in pairs) <= OVERLAPS)
+    return name in READS or (name in ONE_HOT and writes_one(node))
 
 
 def may_divide_by_zero(node: Node) -> bool:
