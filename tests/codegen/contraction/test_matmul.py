@@ -192,6 +192,23 @@ def test_a_sum_around_k(size):
     assert relative_error(found, np.einsum("imk,ink->mn", a.astype("d"), b)) < 1e-6
 
 
+def test_negative_and_repeating_strides():
+    rng = np.random.default_rng(10)
+    a, b = rng.standard_normal((9, 14)).astype("f"), rng.standard_normal((14, 21)).astype("f")
+    flipped_a, flipped_b = a[::-1, ::-1], b[::-1, ::-1]
+    c = Contraction(9, 21, 14, layout(flipped_a, a), layout(flipped_b, b))
+    (found,) = run(plan(c, target()), [a, b], [(9, 21)])
+    assert relative_error(found, flipped_a.astype("d") @ flipped_b) < 1e-6
+    row, column = rng.standard_normal(14).astype("f"), rng.standard_normal(14).astype("f")
+    c = Contraction(9, 21, 14, Layout((0, 1)), Layout((1, 0)))
+    (found,) = run(plan(c, target()), [row, column], [(9, 21)])
+    assert relative_error(found, np.full((9, 21), row.astype("d") @ column)) < 1e-6
+    one = rng.standard_normal(1).astype("f")
+    c = Contraction(9, 21, 14, Layout((0, 0)), Layout((0, 0)))
+    (found,) = run(plan(c, target()), [one, one], [(9, 21)])
+    np.testing.assert_allclose(found, 14 * one.astype("d")[0] ** 2, rtol=1e-6)
+
+
 def test_offsets_and_unaligned_buffers():
     rng = np.random.default_rng(7)
     a_base, b_base = rng.standard_normal(2000).astype("f"), rng.standard_normal(2000).astype("f")
