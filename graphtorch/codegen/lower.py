@@ -35,6 +35,7 @@ from ..ir.types import TensorType
 from .contraction import Contraction, Convolution, Plan, plan
 from .llvm.target import target
 from .lower_contraction import lower_contraction
+from .lower_copies import copied_values
 from .lower_draft import Partial, Piece
 from .lower_loops import lower_loops
 from .lower_scatter import SCATTERS, SUMMED, lower_scatter
@@ -61,7 +62,7 @@ class Lowering:
         self.kernels: dict[str, KernelSource] = {}
         self.keys: dict[int, tuple[KernelSource, str]] = {}
         self.bodies: dict[Any, tuple[Graph, list[Piece]]] = {}
-        self.copied: dict[Node, tuple[Node, Access]] = {}
+        self.copied = copied_values(graph, SPECIAL)
         self.returned: set[int] = set()  # buffers whose type is an output's
 
     def run(self) -> Program:
@@ -71,7 +72,6 @@ class Lowering:
         for node in graph.nodes:
             if node.op.name == "pick":
                 self.parts.setdefault(node.operands[0], {})[node.attrs["index"]] = node
-        self._find_copies()
         for node in graph.nodes:
             if node not in self.buffers:  # unless another step wrote it on the way
                 self.node(node)
@@ -108,38 +108,6 @@ class Lowering:
         digits = zip(node.shape, inverse(copy[1], node.shape) or (), strict=True)
         self.views[node] = (copy[0], Access(tuple(((n, s),) if n != 1 else () for n, s in digits)))
         return self.value(copy[0])
-
-    def _find_copies(self) -> None:
-        """Values that are copied in another order, and else only read by who can read the copy.
-
-        They can be written in that order at once.
-        """
-        results = set(self.graph.results)
-        for node in self.graph.nodes:
-            if isinstance(node.type, tuple) or node in results or node.op.name in VIEWS:
-                continue
-            copies = [u for u in self.graph.users[node] if self._only_copies(u, results)]
-            others = [u for u in self.graph.users[node] if u not in copies]
-            if len(copies) != 1 or any(u.op.name not in SPECIAL for u in others):
-                continue
-            (copy,) = copies
-            end = copy.attrs["body"].outputs[0] if copy.op.name == "fusion" else copy
-            access: Access | None = identity(node.shape)
-            for view in _chain(end):
-                access = None if access is None else through(view, access)
-            strides = None if access is None else inverse(access, node.shape)
-            if access is not None and strides is not None and (not others or strides[-1] == 1):
-                self.copied[node] = (copy, access)
-
-    @staticmethod
-    def _only_copies(user: Node, results: set[Node]) -> bool:
-        """Whether a node does nothing but copy one value."""
-        if user.op.name == "fusion":
-            body = user.attrs["body"]
-            return len(body.inputs) == len(body.outputs) == 1 and all(
-                n.op.name in VIEWS for n in body.nodes
-            )
-        return user.op.name in VIEWS and user in results
 
     def dense(self, node: Node) -> int:
         """The buffer that holds the node's elements in a row; made now if it is a view."""
@@ -373,15 +341,6 @@ def tensor(node: Node) -> TensorType:
     """The type of a node with one result."""
     assert isinstance(node.type, TensorType), node
     return node.type
-
-
-def _chain(node: Node) -> list[Node]:
-    """The views that lead to a node from a value that is none, in order; the node itself last."""
-    chain: list[Node] = []
-    while node.op.name in VIEWS:
-        chain.insert(0, node)
-        node = node.operands[0]
-    return chain
 
 
 def _alone(node: Node) -> Graph:
