@@ -54,7 +54,11 @@ class SavedOutput:
         tensor._storage_ = self.storage
         if self.traced is not None:
             tensor._traced = self.traced
-        elif dispatch._stack.top is not None and node.sequence >= dispatch._stack.top.start:  # type: ignore[attr-defined]
+        elif (
+            (tracer := dispatch._stack.top) is not None
+            and tracer.left is None  # type: ignore[attr-defined]
+            and node.sequence >= tracer.start  # type: ignore[attr-defined]
+        ):
             raise AssertionError(f"{node.name()}: a traced output was saved without its graph node")
         if self.device is not None:
             tensor._device = self.device

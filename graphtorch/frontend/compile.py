@@ -11,6 +11,7 @@ replayed faithfully is *left to eager*: it runs as if it were not compiled, says
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import threading
 import time
@@ -129,6 +130,8 @@ class CompiledFunction:
         checker.structure(kwargs, "kwargs")
         generation = len(self.variants)
         _tracing.active = True
+        collecting = gc.isenabled()
+        gc.disable()  # a collection would run callbacks and finalizers as if the program had called them
         try:
             try:
                 with dispatch.pushed(tracer), watcher:
@@ -138,6 +141,8 @@ class CompiledFunction:
                 raise
             finally:
                 _tracing.active = False
+                if collecting:
+                    gc.enable()
             if tracer.left is None:
                 changed = watcher.changed()
                 if changed:
