@@ -1,6 +1,6 @@
 """Markdown table of medians from the JSON files that `python -m bench --json` writes.
 
-    python benchmarks/table.py one_thread.json two_threads.json ...
+python benchmarks/table.py one_thread.json two_threads.json ...
 """
 
 import json
