@@ -124,8 +124,8 @@ def gradgradcheck(
 
     def gradient(*rest: Any) -> tuple[Tensor, ...]:
         given, vectors = rest[: len(args)], rest[len(args) :]
-        outputs = [y for y in _outputs(func(*given)) if y.requires_grad]
         with enable_grad():
+            outputs = [y for y in _outputs(func(*given)) if y.requires_grad]
             got = _grad(outputs, wanted, list(vectors), create_graph=True, allow_unused=True)
         return tuple(g for g in got if g is not None)
 

@@ -52,7 +52,12 @@ class Eager:
                     output._storage_ = storage
                     output._view = (parent, op, attrs)
                     output._view_epoch = storage.epoch
-        if tracked and grad_state.enabled and op.vjp is not None:
+        if (
+            tracked
+            and grad_state.enabled
+            and op.vjp is not None
+            and (output.__class__ is tuple or output._array.dtype.kind in "fcV")
+        ):
             needs = tuple(
                 [
                     isinstance(x, Tensor) and (x._requires_grad or x._history() is not None)

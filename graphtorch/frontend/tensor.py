@@ -188,8 +188,10 @@ class Tensor(Arithmetic):
 
     def retain_grad(self) -> None:
         """Keep `.grad` of this non-leaf after `backward`."""
-        if self._node is not None:
+        node = self._history()
+        if node is not None:
             self._retains_grad = True
+            node.watch(self)
 
     @property
     def retains_grad(self) -> bool:
