@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..ir import dispatch, ops
+from ..ir.dispatch import _stack
 from . import from_data, indexing, inplace, promotion
 from .functional import comparison as _c
 from .functional import conversion as _v
 from .functional import linear as _l
 from .functional import pointwise as _p
 from .functional.wrapping import inplace as in_place
-from .tensor import Tensor
+from .grad_mode import state as grad_state
+from .tensor import Tensor, wrap
 
 
 def _operator(function: Callable[..., Tensor], swapped: bool = False) -> Callable[..., Any]:
@@ -44,8 +46,11 @@ def _foreign(other: Any) -> Tensor | None:
 _PLAIN = frozenset((float, int))
 
 
-def _fast(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
-    """`_operator` with the common cases decided first: a number beside floats, two equal types."""
+def _fast(op: Any, function: Callable[..., Tensor], kinds: str = "biufcV") -> Callable[..., Any]:
+    """`_operator` with the common cases decided first: a number beside floats, two equal dtypes.
+
+    kinds: the dtypes (NumPy's letters) for which the op does all that `function` would do.
+    """
     bind = dispatch.bind
     slow = _operator(function)
 
@@ -58,11 +63,28 @@ def _fast(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
             x, y = self._array, other._array
         except AttributeError:
             return slow(self, other)
-        if x.dtype is y.dtype and x.shape == y.shape:
-            return bind(op, (self, other), {})
+        if x.dtype is y.dtype and x.dtype.kind in kinds:
+            if x.shape == y.shape:
+                return bind(op, (self, other), {})
+            if (
+                _stack.top is None
+                and self._device is other._device is None
+                and _untracked(self, other)
+            ):
+                try:
+                    return wrap(op.numpy(x, y))  # NumPy broadcasts
+                except ValueError:
+                    pass  # `function` says why not
         return function(self, other)
 
     return operate
+
+
+def _untracked(a: Tensor, b: Tensor) -> bool:
+    """Whether no gradient flows through either."""
+    return not grad_state.enabled or not (
+        a._requires_grad or b._requires_grad or a._history() is not None or b._history() is not None
+    )
 
 
 def _fast_swapped(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any]:
@@ -98,44 +120,14 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
     return _l.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
 
-def _fast_sub(self: Tensor, other: Any) -> Any:
-    if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
-        return dispatch.bind(ops.sub, (self, float(other)), {})
-    try:
-        x, y = self._array, other._array
-    except AttributeError:
-        return _slow_sub(self, other)
-    if x.dtype is y.dtype and x.shape == y.shape and x.dtype.kind != "b":
-        return dispatch.bind(ops.sub, (self, other), {})
-    return _p.sub(self, other)
-
-
-_slow_sub = _operator(_p.sub)
-
-
-def _fast_div(self: Tensor, other: Any) -> Any:
-    if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
-        return dispatch.bind(ops.div, (self, float(other)), {})
-    try:
-        x, y = self._array, other._array
-    except AttributeError:
-        return _slow_div(self, other)
-    if x.dtype is y.dtype and x.shape == y.shape and x.dtype.kind in "fV":
-        return dispatch.bind(ops.div, (self, other), {})
-    return _p.div(self, other)
-
-
-_slow_div = _operator(_p.div)
-
-
 OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": _fast(ops.add, _p.add), "__radd__": _fast_swapped(ops.add, _p.add),
-    "__sub__": _fast_sub, "__rsub__": _fast_swapped(ops.sub, _p.sub),
+    "__sub__": _fast(ops.sub, _p.sub, "iufcV"), "__rsub__": _fast_swapped(ops.sub, _p.sub),
     "__mul__": _fast(ops.mul, _p.mul), "__rmul__": _fast_swapped(ops.mul, _p.mul),
-    "__truediv__": _fast_div, "__rtruediv__": _fast_swapped(ops.div, _p.div),
+    "__truediv__": _fast(ops.div, _p.div, "fcV"), "__rtruediv__": _fast_swapped(ops.div, _p.div),
     "__floordiv__": _operator(_p.floor_divide), "__rfloordiv__": _operator(_p.floor_divide, True),
     "__mod__": _operator(_p.remainder), "__rmod__": _operator(_p.remainder, True),
-    "__pow__": _fast(ops.pow, _p.pow), "__rpow__": _operator(_p.pow, True),
+    "__pow__": _fast(ops.pow, _p.pow, "fcV"), "__rpow__": _operator(_p.pow, True),
     "__matmul__": _matmul_operator, "__rmatmul__": lambda self, other: NotImplemented,
     "__and__": _operator(_p.bitwise_and), "__rand__": _operator(_p.bitwise_and, True),
     "__or__": _operator(_p.bitwise_or), "__ror__": _operator(_p.bitwise_or, True),

@@ -127,9 +127,11 @@ def _gather_type(x: TensorType, index: TensorType, *, dim: int) -> TensorType:
 
 def _grid(index: Array, dim: int) -> tuple[Array, ...]:
     """The index of every element: `index` along dim, its own position elsewhere."""
-    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-    grid[dim] = index
-    return tuple(grid)
+    rank = index.ndim
+    return tuple(
+        index if d == dim else np.arange(n).reshape((1,) * d + (n,) + (1,) * (rank - d - 1))
+        for d, n in enumerate(index.shape)
+    )
 
 
 def _gather(x: Array, index: Array, *, dim: int) -> Any:
