@@ -18,6 +18,9 @@ compute (`fuse_groups`) while the quotient stays acyclic (`fuse_quotient`).  Gre
     4. groups that read the same value over the same space, so that it is read once
     5. cheap values are computed again by their readers instead of being stored
 
+Greed has to be told one thing: a value that is made along the rows of a softmax or a norm belongs to
+them, and not to a reduction over other axes that happens to read it (`fuse_cores.row_hints`).
+
 What was fused, and for every edge that was not the reason, is in `meta["fusion_report"]`.
 Limits: reductions over long single rows, scans and scatters stay alone.
 """
@@ -30,7 +33,7 @@ from dataclasses import dataclass
 
 from ..graph import Graph, Node, Source
 from .fuse_build import build
-from .fuse_cores import Core, Cores, Read, same
+from .fuse_cores import Core, Cores, Read, row_hints, same
 from .fuse_groups import CHEAP, FULL, Group, Rules
 from .fuse_quotient import Quotient
 
@@ -66,7 +69,7 @@ class _Fusion:
         self.graph = graph
         self.cores = Cores(graph)
         self.list: list[Core] = self.cores.list
-        self.rules = Rules(self.list)
+        self.rules = Rules(self.list, row_hints(self.list))
         edges = [(r.source, c) for c, core in enumerate(self.list) for r in core.reads]
         numbered = [(p, c) for p, c in edges if isinstance(p, int)]
         self.quotient = Quotient(len(self.list), [*numbered, *self.cores.effects])
@@ -299,7 +302,8 @@ class _Fusion:
         first, last = (a, b) if self.quotient.precedes(a, b) else (b, a)
         reason = self.rules.apart(self.groups[first], self.groups[last])
         if reason is not None:
-            self.refused[p, c] = reason
+            number = self.list[p].numel == 1 < self.list[c].full
+            self.refused[p, c] = "a single number is computed once" if number else reason
             return False
         edges = self._edges(first, last)
         join = self.rules.join(self.groups[first], self.groups[last], edges)

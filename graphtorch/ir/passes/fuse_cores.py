@@ -221,6 +221,30 @@ class Cores:
         return self.origin[operand]
 
 
+def row_hints(cores: list[Core]) -> list[Runs | None]:
+    """For every core the rows it is computed along, if a row's result goes into it.
+
+    In a norm the rows' means are read along the rows, and what follows in order belongs to them too.
+    """
+    hints: list[Runs | None] = []
+    reduced: list[bool] = []  # the core is a reduction, or one value per row computed from some
+    for core in cores:
+        hint, of_rows = None, core.kind == "reduction"
+        if core.kind == "pointwise":
+            for read in core.reads:
+                if not isinstance(read.source, int) or read.relation is None:
+                    continue
+                repeated = any(marked for _, marked in read.relation)
+                of_rows |= reduced[read.source] and not repeated and hints[read.source] is None
+                if repeated and reduced[read.source]:
+                    hint = read.relation
+                elif not repeated and hint is None:
+                    hint = hints[read.source]
+        hints.append(hint)
+        reduced.append(of_rows and hint is None)
+    return hints
+
+
 def _dims(node: Node) -> tuple[int, ...]:
     dims = node.attrs.get("dims")
     return dims if dims is not None else (node.attrs["dim"],)

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..graph import Node
 from .fuse_cores import Core, Read, same
 from .fuse_index import Runs
 
@@ -47,7 +48,8 @@ class Group:
     second: bool = False  # has members SECOND and TAIL
     numbers: bool = False  # has a reduction that cannot be joined from parts (argmax, gather)
     rounds: bool = False  # a KEPT value is read at FULL: the row is walked again
-    sources: int = 0
+    rows: Runs | None = None  # the rows the members belong to, see `fuse_cores.row_hints`
+    sources: set[int | Node] = field(default_factory=set)  # what the members read, inside or not
 
     @property
     def kept(self) -> int:
@@ -67,7 +69,7 @@ class Join:
 
 def start(number: int, core: Core) -> tuple[Group, int, int]:
     """The group of one core; the core's place, and the place it reads deeply at."""
-    group = Group([number], core.full, core.runs, sources=len(core.reads))
+    group = Group([number], core.full, core.runs, sources={r.source for r in core.reads})
     if core.kind == "reduction":
         group.numbers = core.node.op.name not in JOINABLE
         return group, KEPT, FULL
@@ -75,6 +77,22 @@ def start(number: int, core: Core) -> tuple[Group, int, int]:
         group.contraction = number
     group.opaque = core.kind == "opaque"
     return group, FULL, FULL
+
+
+def _may_meet(a: Runs | None, b: Runs | None) -> bool:
+    """Whether one kernel can walk both rows: the same, or columns or a total beside rows."""
+    if a is None or b is None or a == b or a == flipped(b):
+        return True
+    return len(a) == 1 or len(b) == 1
+
+
+def _too_large(a: Group, b: Group) -> bool:
+    """Whether a kernel for both would have too many statements or read too many arrays."""
+    if len(a.members) + len(b.members) > MAX_MEMBERS:
+        return True
+    if len(a.sources) + len(b.sources) <= MAX_SOURCES:
+        return False
+    return len((a.sources | b.sources) - {*a.members, *b.members}) > MAX_SOURCES
 
 
 def flipped(runs: Runs) -> Runs:
@@ -85,13 +103,14 @@ def flipped(runs: Runs) -> Runs:
 class Rules:
     """The rules on a given set of cores; `place` and `deep` hold every core's places."""
 
-    def __init__(self, cores: list[Core]):
+    def __init__(self, cores: list[Core], hints: list[Runs | None]):
         self.cores = cores
         self.groups: list[Group] = []
         self.place: list[int] = []
         self.deep: list[int] = []
         for number, core in enumerate(cores):
             group, place, deep = start(number, core)
+            group.rows = hints[number]
             self.groups.append(group)
             self.place.append(place)
             self.deep.append(deep)
@@ -102,7 +121,7 @@ class Rules:
         """Why two groups cannot become one whatever they read of each other; None if they may."""
         if a.opaque or b.opaque:
             return "one of them is no loop"
-        if len(a.members) + len(b.members) > MAX_MEMBERS or a.sources + b.sources > MAX_SOURCES:
+        if _too_large(a, b):
             return "the kernel would be too large"
         if a.contraction is not None or b.contraction is not None:
             if a.contraction is not None and b.contraction is not None:
@@ -147,6 +166,9 @@ class Rules:
             yield Join(a.full, a.runs, {}, {FULL: TAIL})
 
     def _same_space(self, a: Group, b: Group) -> Join | str:
+        meet = _may_meet(a.runs or a.rows, b.runs or b.rows)
+        if not meet and (a.runs is None or b.runs is None):
+            return "one belongs to rows along other axes"
         if a.runs is None or b.runs is None or a.runs == b.runs:
             return Join(a.full, a.runs or b.runs, {}, {})
         for one, other, swap in ((a, b, False), (b, a, True)):
@@ -232,7 +254,7 @@ class Rules:
                 return "an epilogue reads operands with one stride per dimension only"
             if any(self.cores[c].kind == "contraction" for _, c, _ in edges):
                 return "a contraction reads its operands from memory"
-        if len(a.members) + len(b.members) > MAX_MEMBERS or a.sources + b.sources > MAX_SOURCES:
+        if _too_large(a, b):
             return "the kernel would be too large"
         cost = sum(self.cores[n].cost for n in a.members)
         repeats = 0.0
@@ -267,8 +289,9 @@ class Rules:
             or TAIL in join.first.values()
             or TAIL in join.last.values(),
             numbers=a.numbers or b.numbers,
+            rows=a.rows or b.rows,
             rounds=a.rounds or b.rounds,
-            sources=max(a.sources + b.sources - len(edges), 0),
+            sources=a.sources | b.sources,
         )
         union.rounds = union.rounds or any(
             self.place[p] == KEPT and (self.deep[c] if r.deep else self.place[c]) == FULL
@@ -281,7 +304,8 @@ class Rules:
         for number in a.members:
             self.place[number] = INLINE
         b.members = a.members + b.members
-        b.sources += a.sources
+        b.sources = a.sources | b.sources
+        b.rows = b.rows or a.rows
         return b
 
     def _move(self, number: int, change: dict[int, int]) -> None:

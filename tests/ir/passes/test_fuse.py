@@ -155,6 +155,15 @@ def test_column_sums_share_a_read_with_row_sums() -> None:
     assert groups(fused(graph)) == [["sum", "sum", "mul", "argmax"]]
 
 
+def test_a_norm_keeps_its_rows_though_other_axes_are_summed_later() -> None:
+    shape = (4, 16, 32)
+    with GraphBuilder("positions") as b:
+        x, r = b.input(float32[shape], "x"), b.input(float32[shape], "r")
+        y = x / kept(ops.sum(x, dims=(2,)), (2,), shape) + r
+        graph = b.finish((y, ops.sum(y, dims=(0,))))
+    assert groups(fused(graph)) == [["sum", "div", "add"], ["sum"]]
+
+
 def test_an_argmax_cannot_be_put_together_from_blocks_of_rows() -> None:
     with GraphBuilder("argmax") as b:
         x = b.input(float32[64, 128], "x")
