@@ -29,7 +29,7 @@ from .frontend.creation import (
 from .frontend.from_data import (
     as_tensor, asarray, from_dlpack, from_numpy, frombuffer, scalar_tensor, tensor,
 )  # fmt: skip
-from .frontend.windows import bartlett_window, blackman_window, hamming_window, hann_window
+from .frontend.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 from .frontend.creation import range_inclusive as range
 from .frontend.device import device, get_default_device, set_default_device
 from .frontend.formats import (
@@ -42,7 +42,7 @@ from .frontend.functional.comparison import (
 from .frontend.functional.complex import (
     angle, complex, conj, imag, isreal, polar, real, resolve_conj, view_as_complex, view_as_real,
 )  # fmt: skip
-from .frontend.functional.conversion import clone, fill
+from .frontend.functional.conversion import clone, detach, fill
 from .frontend.functional.decomposition import (
     cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
 )  # fmt: skip
@@ -57,7 +57,7 @@ from .frontend.functional.pointwise import (
     bitwise_xor, ceil, clamp, clamp_max, clamp_min, clip, copysign, cos, cosh, deg2rad, digamma, div, divide, erf,
     erfc, erfinv, exp, exp2, expm1, fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac, gcd, hypot,
     isfinite, isinf, isnan, isneginf, isposinf, lcm, lerp, lgamma, log, log1p, log2, log10, logaddexp,
-    logical_not, logit, maximum, minimum, mul, multiply, nan_to_num, neg, negative, positive, pow, rad2deg,
+    logical_not, logit, maximum, minimum, mul, multiply, mvlgamma, nan_to_num, neg, negative, nextafter, positive, pow, rad2deg,
     reciprocal, relu, remainder, round, rsqrt, rsub, sgn, sigmoid, sign, signbit, sin, sinh, sqrt, square, sub,
     subtract, tan, tanh, true_divide, trunc, xlogy,
 )  # fmt: skip
@@ -65,8 +65,8 @@ from .frontend.functional.reduction import (
     all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, histc, logsumexp,
     max, mean, min, nanmean, nansum, prod, sum,
 )  # fmt: skip
-from .frontend.functional.scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp, trapezoid, trapz
-from .frontend.functional.moments import dist, norm, std, std_mean, var, var_mean
+from .frontend.functional.scan import cummax, cummin, cumprod, cumsum, cumulative_trapezoid, diff, logcumsumexp, trapezoid, trapz
+from .frontend.functional.moments import corrcoef, cov, dist, norm, std, std_mean, var, var_mean
 from .frontend.functional.selection import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero, scatter,
     scatter_add, scatter_reduce, take, take_along_dim,
@@ -77,7 +77,7 @@ from .frontend.functional.shape import (
     unflatten, unsqueeze,
 )  # fmt: skip
 from .frontend.functional.joining import (
-    atleast_1d, atleast_2d, atleast_3d, block_diag, cartesian_prod, cat, column_stack, concat,
+    atleast_1d, atleast_2d, atleast_3d, block_diag, cartesian_prod, cat, column_stack, combinations, concat,
     concatenate, dstack, hstack, meshgrid, row_stack, stack, vstack,
 )  # fmt: skip
 from .frontend.functional.splitting import (
@@ -107,7 +107,7 @@ from .frontend.random import (
     rand_like, randint, randint_like, randn, randn_like, randperm, seed, set_rng_state,
 )  # fmt: skip
 from .frontend.settings import (
-    are_deterministic_algorithms_enabled, get_float32_matmul_precision, is_autocast_enabled, is_complex,
+    _assert, _check, are_deterministic_algorithms_enabled, get_autocast_dtype, get_float32_matmul_precision, is_autocast_enabled, is_complex,
     is_floating_point, is_storage, is_tensor, set_float32_matmul_precision, typename, use_deterministic_algorithms,
 )  # fmt: skip
 from .frontend.size import Size
@@ -152,7 +152,7 @@ _ROOMS = frozenset(
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "autocast": "amp", "save": "frontend.serialization", "load": "frontend.serialization",
+    "compile": "frontend.compile", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .errors import message
+from .errors import UnsupportedError, message
 from .frontend import promotion, return_types
 from .frontend.functional.arranging import diagonal as _diagonal
 from .frontend.functional.linear import chain_matmul as _chain
@@ -24,7 +24,7 @@ from .frontend.functional.wrapping import concrete, fresh
 from .frontend.size import wrap_dim
 from .frontend.tensor import Tensor
 from .ir import ops
-from .ir.types import DType, int64
+from .ir.types import DType, int32, int64
 
 
 class LinAlgError(RuntimeError):
@@ -367,3 +367,38 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         s = svdvals(A)
         return s[..., 0] / s[..., -1]
     return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
+    """`cholesky`, and 0 for success; a failure raises, where PyTorch returns a positive info."""
+    zero = ops.full(shape=tuple(A.shape[:-2]), value=0, dtype=int32)
+    return return_types.linalg_cholesky_ex(cholesky(A, upper=upper), zero)
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
+    """`inv`, and 0 for success; a failure raises, where PyTorch returns a positive info."""
+    return return_types.linalg_inv_ex(inv(A), ops.full(shape=tuple(A.shape[:-2]), value=0, dtype=int32))
+
+
+def eig(A: Tensor) -> Any:
+    """Eigenvalues and eigenvectors of any square matrix, complex; without derivative."""
+    import numpy as np
+
+    _square("linalg.eig", A)
+    if A.requires_grad:
+        raise UnsupportedError(message("linalg.eig cannot be differentiated", operands={"A": A.type_}))
+    values, vectors = np.linalg.eig(concrete(A))
+    wanted = np.complex128 if A.dtype.itemsize == 8 else np.complex64
+    return return_types.linalg_eig(fresh(values.astype(wanted)), fresh(vectors.astype(wanted)))
+
+
+def eigvals(A: Tensor) -> Tensor:
+    """Eigenvalues of any square matrix, complex; without derivative."""
+    return eig(A)[0]
+
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """Ascending powers of the elements, one a column."""
+    from .frontend.creation import vander as powers
+
+    return powers(x, N, increasing=True)

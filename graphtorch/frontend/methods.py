@@ -141,12 +141,12 @@ SAME_AS_FUNCTION: dict[Any, str] = {
         " floor ceil trunc fix round frac relu square isnan isinf isfinite isposinf isneginf logical_not"
         " bitwise_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift abs absolute sign"
         " sgn signbit deg2rad rad2deg logit nan_to_num pow float_power maximum minimum fmax fmin atan2 arctan2"
-        " hypot copysign logaddexp xlogy gcd lcm clamp clip clamp_min clamp_max lerp addcmul addcdiv",
+        " hypot copysign logaddexp xlogy gcd lcm nextafter mvlgamma clamp clip clamp_min clamp_max lerp addcmul addcdiv",
     _c: "eq ne lt le gt ge not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
         " masked_fill masked_scatter",
     _r: "sum mean nansum nanmean prod amax amin max min argmax argmin aminmax all any count_nonzero logsumexp"
         " histc bincount",
-    _m: "var std norm dist",
+    _m: "var std norm dist cov corrcoef",
     _n: "cumsum cumprod cummax cummin logcumsumexp diff",
     _s: "reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose swapaxes"
         " swapdims t adjoint movedim moveaxis expand expand_as broadcast_to repeat tile repeat_interleave",
@@ -246,6 +246,18 @@ def _apply(self: Tensor, function: Callable) -> Tensor:
     return self._write(fresh(np.asarray(values, self._array.dtype).reshape(self._array.shape)))
 
 
+def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> Any:
+    """Call `hook(self)` after `.grad` of this leaf was filled or added to."""
+    from .autograd import RemovableHandle
+
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._node is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    hooks = self.__dict__.setdefault("_post_accumulate_hooks", {})
+    return RemovableHandle(hooks, hook)
+
+
 def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """Sum the dims that broadcasting from `size` would have grown."""
     from .size import sizes
@@ -266,6 +278,7 @@ OTHERS: dict[str, Any] = {
     "where": lambda self, condition, other: _c.where(condition, self, other),
     "rsub": _p.rsub, "isin": _c.isin,
     "as_strided": as_strided,
+    "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,
     "coalesce": lambda self: self, "to_dense": lambda self, *a, **k: self,
     "record_stream": lambda self, stream: None,
 }  # fmt: skip

@@ -36,5 +36,7 @@ linalg_eig = _make("linalg_eig", "eigenvalues eigenvectors")
 linalg_svd = _make("linalg_svd", "U S Vh")
 linalg_qr = _make("linalg_qr", "Q R")
 linalg_slogdet = _make("linalg_slogdet", "sign logabsdet")
+linalg_cholesky_ex = _make("linalg_cholesky_ex", "L info")
+linalg_inv_ex = _make("linalg_inv_ex", "inverse info")
 linalg_lstsq = _make("linalg_lstsq", "solution residuals rank singular_values")
 # fmt: on

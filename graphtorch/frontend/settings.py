@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..ir.types import bfloat16, float16
 from .storage import UntypedStorage
 from .tensor import Tensor
 
@@ -56,3 +57,19 @@ def get_float32_matmul_precision() -> str:
 def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether automatic mixed precision is on."""
     return False
+
+
+def get_autocast_dtype(device_type: str) -> Any:
+    """What `autocast` would cast to by default."""
+    return float16 if device_type == "cuda" else bfloat16
+
+
+def _assert(condition: Any, message: str) -> None:
+    """`assert condition, message` as a function."""
+    assert condition, message
+
+
+def _check(condition: bool, message: Any = None) -> None:
+    """Raise RuntimeError(message()) unless the condition holds."""
+    if not condition:
+        raise RuntimeError("Expected cond to be True" if message is None else message())

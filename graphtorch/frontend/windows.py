@@ -49,3 +49,23 @@ blackman_window = _window(
 
 
 bartlett_window = _window("bartlett_window", lambda t: 1 - np.abs(2 * t - 1))
+
+
+def kaiser_window(
+    window_length: int,
+    periodic: bool = True,
+    beta: float = 12.0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+) -> Tensor:
+    """The Kaiser window of shape parameter beta."""
+    dtype = dtype or promotion.get_default_dtype()
+    values = (
+        np.kaiser(window_length + periodic, beta)[:window_length]
+        if window_length > 1
+        else np.ones(window_length)
+    )
+    return _finished(fresh(values.astype(dtype.numpy)), device, requires_grad)

@@ -5,6 +5,26 @@ import pytest
 from tests.parity.side_by_side import agree
 
 PROGRAMS = """
+torch.cov(x)
+torch.corrcoef(x)
+torch.cov(v)
+torch.cumulative_trapezoid(x)
+torch.cumulative_trapezoid(x, dx=0.5, dim=0)
+torch.combinations(v)
+torch.combinations(v, 3)
+torch.combinations(v, with_replacement=True)
+torch.nextafter(x, y)
+torch.mvlgamma(p + 3, 2)
+torch.sinc(x)
+torch.special.sinc(x)
+torch.special.entr(p)
+torch.special.xlog1py(x, p)
+torch.special.ndtr(x)
+torch.special.log_ndtr(x * 10)
+torch.special.expit(x)
+torch.kaiser_window(5)
+torch.linalg.eigvals(m).abs().sort()[0]
+torch.linalg.vander(v)
 x.sum()
 x.sum(0)
 x.sum(1)

@@ -167,6 +167,11 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     return bool(self._array.flags.c_contiguous)
 
 
+def detach(input: Tensor) -> Tensor:
+    """A view without history."""
+    return input.detach()
+
+
 def view_of(self: Tensor) -> Tensor:
     """A view of all of the tensor."""
     return ops.reshape(self, shape=self._array.shape)

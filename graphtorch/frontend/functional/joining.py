@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...errors import message
 from ...ir import ops
 from .. import promotion
 from ..size import dim_error, wrap_dim
 from ..tensor import Tensor
 from .shape import _RESHAPE, _reshaped, expand, ravel, unsqueeze
-from .wrapping import bind, into, tensor_list
+from .wrapping import bind, fresh, into, tensor_list
 
 
 def cat(
@@ -173,3 +175,13 @@ def block_diag(*tensors: Tensor) -> Tensor:
         )
         left, top = left + w, top + h
     return ops.concat(*rows, dim=0) if height else rows[0]
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All r-element subsets of a vector's elements, one a row, in order."""
+    import itertools
+
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(choose(range(input._array.size), r))
+    places = np.asarray(rows, np.int64).reshape(len(rows), r)
+    return ops.take(input, fresh(places), dim=0)

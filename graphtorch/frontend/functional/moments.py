@@ -134,3 +134,39 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of the difference."""
     a, b = promotion.operands(input, other)
     return vector_norm(ops.sub(a, b), p)
+
+
+def cov(
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """The covariance matrix of variables (rows) observed together (columns)."""
+    if fweights is not None or aweights is not None:
+        from ...errors import UnsupportedError
+
+        raise UnsupportedError(
+            message("cov with weights is not supported", operands={"input": input.type_})
+        )
+    x = promotion.floating(input)
+    if x._array.ndim < 2:
+        x = ops.reshape(x, shape=(1, x._array.size))
+    count = x._array.shape[1]
+    average = mean(x, 1, keepdim=True)
+    centred = ops.sub(x, ops.expand(average, shape=x._array.shape))
+    product = ops.matmul(centred, ops.permute(centred, dims=(1, 0)))
+    result = ops.div(product, float(max(count - correction, 0)))
+    return ops.reshape(result, shape=()) if input._array.ndim < 2 else result
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlation matrix of variables (rows) observed together (columns)."""
+    c = cov(input)
+    if c._array.ndim == 0:
+        return ops.div(c, c)
+    n = c._array.shape[0]
+    deviation = ops.sqrt(ops.diagonal(c, offset=0, dim1=0, dim2=1))
+    rows = ops.expand(ops.reshape(deviation, shape=(n, 1)), shape=(n, n))
+    return ops.div(ops.div(c, rows), ops.expand(deviation, shape=(n, n)))

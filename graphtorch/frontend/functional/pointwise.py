@@ -406,6 +406,22 @@ def xlogy(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The next floating-point number after `input` towards `other`."""
+    a, b = operands(input, other)
+    shape = promotion.common_shape((a._array.shape, b._array.shape))
+    return fresh(np.nextafter(concrete(promotion.expand(a, shape)), concrete(b)))
+
+
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension p."""
+    x = promotion.floating(input)
+    result = ops.add(ops.mul(x, 0.0), p * (p - 1) / 4 * _math.log(_math.pi))
+    for i in range(p):
+        result = ops.add(result, ops.lgamma(ops.sub(x, i / 2)))
+    return result
+
+
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """Greatest common divisor of integers."""
     a, b = operands(input, other)

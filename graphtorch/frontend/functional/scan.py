@@ -10,6 +10,7 @@ from .. import promotion, return_types
 from ..size import wrap_dim
 from ..tensor import Tensor
 from .reduction import amax
+from .splitting import part
 from .wrapping import check_tensor, into
 
 
@@ -69,7 +70,6 @@ def diff(
 ) -> Tensor:
     """Differences of neighbours along `dim`, n times."""
     from .joining import cat
-    from .splitting import part
 
     pieces = [x for x in (prepend, input, append) if x is not None]
     x = cat(pieces, dim) if len(pieces) > 1 else input
@@ -89,8 +89,6 @@ def diff(
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
     """The integral along `dim` by the trapezoid rule."""
-    from .splitting import part
-
     dim = wrap_dim(dim, y._array.ndim)
     size = y._array.shape[dim]
     pair_sum = ops.add(part(y, dim, 1, size), part(y, dim, 0, size - 1))
@@ -101,3 +99,16 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int =
 
 
 trapz = trapezoid
+
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1
+) -> Tensor:
+    """The running integral along `dim` by the trapezoid rule."""
+    dim = wrap_dim(dim, y._array.ndim)
+    size = y._array.shape[dim]
+    pair_sum = ops.add(part(y, dim, 1, size), part(y, dim, 0, size - 1))
+    if x is None:
+        return ops.mul(ops.cumsum(pair_sum, dim=dim), dx / 2)
+    steps = promotion.operands(diff(x, dim=-1 if x._array.ndim == 1 else dim), pair_sum)
+    return ops.mul(ops.cumsum(ops.mul(*steps), dim=dim), 0.5)
