@@ -13,6 +13,7 @@ A compiled forward also puts one `CompiledBackward` on the eager tape.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ from .trace import Tracer
 if TYPE_CHECKING:
     from .variant import Variant
 
+_LINE = 64  # bytes of a cache line
+_LARGE = 1 << 16  # bytes from which an output is worth aligning
+
 FREED = TapeNode(ops.mul, (), {})
 FREED.position = None
 FREED.outputs = None
@@ -42,6 +46,14 @@ def contiguous(array: np.ndarray) -> np.ndarray:
     return (
         array if array.flags.c_contiguous else array.copy()
     )  # np.ascontiguousarray lifts 0-d to 1-d
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """`np.empty` on a cache line's boundary, so that kernels may store past the caches."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    block = np.empty(nbytes + _LINE, np.uint8)
+    start = -block.ctypes.data % _LINE
+    return block[start : start + nbytes].view(dtype).reshape(shape)
 
 
 def bump(tensor: Tensor) -> None:
@@ -88,7 +100,12 @@ class CallWriter:
     ):
         self.variant = variant
         self.checker = checker
-        self.names: dict[str, Any] = {"Tensor": Tensor, "new": Tensor.__new__, "empty": np.empty}
+        self.names: dict[str, Any] = {
+            "Tensor": Tensor,
+            "new": Tensor.__new__,
+            "empty": np.empty,
+            "aligned": aligned_empty,
+        }
         self.arguments: dict[int, str] = {}
         for tree, prefix in ((args, "args"), (kwargs, "kwargs")):
             for path, leaf in pytree.paths(tree, prefix):
@@ -160,7 +177,8 @@ class CallWriter:
         outputs = []
         for i, node in enumerate(graph.outputs):
             names[f"d{i}"] = node.dtype.numpy
-            lines.append(f"    o{i} = empty({node.shape}, d{i})")
+            make = "empty" if node.type.nbytes < _LARGE else "aligned"  # type: ignore[union-attr]
+            lines.append(f"    o{i} = {make}({node.shape}, d{i})")
             outputs.append(f"o{i}")
         names["execute"] = variant.program.call
         lines.append(f"    execute({', '.join([*inputs, *outputs])})")
