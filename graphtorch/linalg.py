@@ -24,6 +24,7 @@ from .frontend.functional.wrapping import concrete, fresh
 from .frontend.size import wrap_dim
 from .frontend.tensor import Tensor
 from .ir import ops
+from .ir.dispatch import _stack
 from .ir.types import DType, int32, int64
 
 
@@ -387,6 +388,8 @@ def eig(A: Tensor) -> Any:
     _square("linalg.eig", A)
     if A.requires_grad:
         raise UnsupportedError(message("linalg.eig cannot be differentiated", operands={"A": A.type_}))
+    if _stack.top is not None:
+        _stack.top.leave("linalg.eig: complex tensors are computed eagerly")  # type: ignore[attr-defined]
     values, vectors = np.linalg.eig(concrete(A))
     wanted = np.complex128 if A.dtype.itemsize == 8 else np.complex64
     return return_types.linalg_eig(fresh(values.astype(wanted)), fresh(vectors.astype(wanted)))
