@@ -117,7 +117,9 @@ def _equal_operator(
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Any:
-    return _l.matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+    if not isinstance(other, Tensor):
+        other = _foreign(other)
+    return NotImplemented if other is None else _l.matmul(self, other)
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -145,6 +147,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__ixor__": inplace.operator(in_place(_p.bitwise_xor)),
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__bool__": _v.as_bool, "__int__": _v.as_int, "__float__": _v.as_float, "__complex__": _v.as_complex,
-    "__index__": _v.as_index, "__array__": _v.as_array, "__dlpack__": _v.to_dlpack,
+    "__index__": _v.as_index, "__array__": _v.as_array, "__array_wrap__": _v.wrap_array, "__dlpack__": _v.to_dlpack,
     "__dlpack_device__": _v.dlpack_device,
 }  # fmt: skip

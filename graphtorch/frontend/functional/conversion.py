@@ -13,7 +13,7 @@ from .. import promotion
 from ..device import CPU, device
 from ..grad_mode import state as grad_state
 from ..tensor import Tensor, wrap
-from .wrapping import concrete, fit, plain_write, touched
+from .wrapping import concrete, fit, fresh, plain_write, touched
 
 _stack = dispatch._stack
 
@@ -335,6 +335,15 @@ def as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.nd
     if dtype is not None and np.dtype(dtype) != array.dtype:
         return array.astype(dtype)
     return array.copy() if copy else array
+
+
+def wrap_array(
+    self: Tensor, array: np.ndarray, context: Any = None, return_scalar: bool = False
+) -> Tensor:
+    """What NumPy's functions make of their result when they were given a tensor."""
+    if array.dtype == bool:
+        array = array.astype(np.uint8)  # as PyTorch does
+    return fresh(np.asarray(array))
 
 
 def to_dlpack(self: Tensor, **kwargs: Any) -> Any:
