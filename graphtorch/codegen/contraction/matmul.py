@@ -9,9 +9,9 @@ One work item computes one block of the result, `mb` x `nb`, over all of k:
                     after the last kb:     epilogue, store
 
 Every element is summed in the order of k, block after block, whatever the number of threads.
-B is packed again by every item that needs it: with mb of a few hundred rows that costs a few percent
-and saves a launch, a barrier and a temporary; an item that finds its own panels in scratch from
-the item before keeps them.
+B (and A, unless it is read in place) is packed again by every item that needs it: with blocks of a few
+hundred rows that costs a few percent and saves a launch, a barrier and a temporary.  An item that
+finds what it needs in scratch from the item before keeps it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class MatmulKernel:
 
 
 def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None:
-    panels = kernel.a_kind == OUTER
+    panels, packs_a = kernel.a_kind == OUTER, kernel.a_kind != DIRECT
     micro = emit_micro_kernel(module, tile, tile.size * (tile.rows if panels else 1))
     pack_a = (
         "" if kernel.a_kind == DIRECT else emit_pack_a(module, tile, kernel.a_dtype, kernel.a_kind)
@@ -144,13 +144,17 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
         tiles = f.at(f["scratch"], p["t_offset"], 1)
         bases = f.array("ptr", max(len(kernel.accesses), 1), 8)
         rows = f.array("ptr", tile.rows, 8)
-        in_scratch = f.variable("i64", -1)  # which block of B the panels hold
+        a_in_scratch, b_in_scratch = f.variable("i64", -1), f.variable("i64", -1)  # block numbers
 
         with f.loop(f["begin"], f["end"]) as item:
-            block = f.div(item, p["m_blocks"])
-            m0 = f.mul(f.sub(item, f.mul(block, p["m_blocks"])), p["mb"])
-            batch = f.div(block, p["n_blocks"])
-            n0 = f.mul(f.sub(block, f.mul(batch, p["n_blocks"])), p["nb"])
+            # Neighbouring items share the operand that is dearer to pack.
+            fast, slow = ("n_blocks", "m_blocks") if packs_a else ("m_blocks", "n_blocks")
+            shared = f.div(item, p[fast])
+            batch = f.div(shared, p[slow])
+            numbers = {fast: f.rem(item, p[fast]), slow: f.rem(shared, p[slow])}
+            m0, n0 = f.mul(numbers["m_blocks"], p["mb"]), f.mul(numbers["n_blocks"], p["nb"])
+            a_number = f.add(f.mul(batch, p["m_blocks"]), numbers["m_blocks"])
+            b_number = f.add(f.mul(batch, p["n_blocks"]), numbers["n_blocks"])
             m_count = f.min(p["mb"], f.sub(p["m"], m0))
             n_count = f.min(p["nb"], f.sub(p["n"], n0))
             outer = f.div(batch, p["batch2"])
@@ -172,21 +176,22 @@ def _emit(module: Module, symbol: str, kernel: MatmulKernel, tile: Tile) -> None
                 )
                 b_block = f.at(f.at(b_item, f.mul(o, p["b_outer"]), 1), f.mul(k0, b_row), 1)
                 a_block = f.at(f.at(a_item, f.mul(o, p["a_outer"]), 1), f.mul(k0, a_column), 1)
-                if kernel.a_kind == DIRECT:
-                    a_first, a_step = a_block, a_row
-                else:
-                    a_first, a_step = a_scratch, p["a_room"]
-                    f.call(
-                        pack_a, ("ptr", a_block), ("i64", a_row), ("i64", a_column), ("i64", m_count),
-                        ("i64", k_count), ("ptr", a_first), ("i64", a_step),
-                    )  # fmt: skip
-                # Panels from before are still good if all of k is one block.
+                # What was packed before is still good if all of k is one block.
                 several = f.either(
                     f.compare("slt", p["kb"], p["k"]), f.compare("ne", p["outer"], 1)
                 )
-                stale = f.either(f.compare("ne", f.get(in_scratch), block), several)
+                a_first, a_step = (a_scratch, p["a_room"]) if packs_a else (a_block, a_row)
+                if packs_a:
+                    stale = f.either(f.compare("ne", f.get(a_in_scratch), a_number), several)
+                    with f.when(stale):
+                        f.set(a_in_scratch, a_number)
+                        f.call(
+                            pack_a, ("ptr", a_block), ("i64", a_row), ("i64", a_column),
+                            ("i64", m_count), ("i64", k_count), ("ptr", a_first), ("i64", a_step),
+                        )  # fmt: skip
+                stale = f.either(f.compare("ne", f.get(b_in_scratch), b_number), several)
                 with f.when(stale):
-                    f.set(in_scratch, block)
+                    f.set(b_in_scratch, b_number)
                     start: Value = 0
                     if kernel.b_kind == DIRECT:  # only the edge needs room to read beyond
                         start = f.mul(f.div(n_count, tile.columns), tile.columns)

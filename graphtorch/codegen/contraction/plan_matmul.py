@@ -322,4 +322,7 @@ def _plan_blocked(c: Contraction, p: Problem, tile: Tile, target: Target) -> Pla
     params = tuple(fixed[name] for name in PARAMS)
     items = blocks.m_blocks * blocks.n_blocks * batches
     work = max(2 * p.m * p.n * p.k * p.outer[0] * batches // 60, p.m * p.n * batches // 4, 1)
-    return Plan((_step(kernel, p, params, items, work),))
+    step = _step(kernel, p, params, items, work)
+    if a_kind != DIRECT and not many:  # A stays packed from one column of blocks to the next
+        step = replace(step, grain=blocks.n_blocks)
+    return Plan((step,))
