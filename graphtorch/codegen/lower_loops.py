@@ -26,6 +26,7 @@ FEW_ROWS = 32  # rows that do not keep the threads busy, if they are long
 LONG_ROW = 1 << 15  # elements
 SHORT_ROW = 16  # elements; shorter rows lie side by side in vectors
 MANY_ROWS = 64
+KEPT_ROW = 1 << 17  # elements; of longer rows nothing is kept, it would not stay in a cache
 
 Template = Callable[[Facts, Draft, Axis], tuple[Piece, list[Left]]]
 
@@ -40,7 +41,9 @@ def lower_loops(body: Graph) -> list[Piece]:
     early = [n for n in body.outputs if facts.place[n] != TAIL]
     trial = Draft(body, body.name, costs, outputs=early)
     template(facts, trial, vector)
-    draft = Draft(body, body.name, costs, trial.elements.keep, early)
+    length = facts.full // facts.kept
+    kept = trial.elements.keep if length <= KEPT_ROW else set()
+    draft = Draft(body, body.name, costs, kept, early)
     piece, left = template(facts, draft, vector)
     waits = (KEPT, TAIL) if any(x.reduction in facts.reductions for x in left) else (TAIL,)
     late = [n for n in body.outputs if facts.place[n] in waits]

@@ -15,6 +15,7 @@ from graphtorch.ir.graph import Graph
 from graphtorch.ir.interpret import interpret
 from graphtorch.ir.op import OPS
 from graphtorch.ir.passes import fuse as fusion
+from graphtorch.ir.passes.decompose import decompose
 from graphtorch.ir.passes.fuse import fuse
 from graphtorch.ir.types import bfloat16, bool_, float32, float64, int32, int64
 from tests.codegen.program_reference import IndexFailure, run_program
@@ -108,13 +109,19 @@ def test_values_of_a_round_are_kept_for_the_next_only_if_dear() -> None:
     with GraphBuilder("softmax") as b:
         x = b.input(float32[8, 40], "x")
         graph = b.finish((ops.softmax(x, dim=1),))
-    from graphtorch.ir.passes.decompose import decompose
-
     (launch,) = check(decompose(graph), [normal(8, 40)]).launches
     assert isinstance(launch.kernel, Kernel)
     assert [t.name for t in launch.kernel.temps] == ["exp_row"]
     text = str(launch.kernel)
     assert text.count("exp(") == 1 and text.count(" = x[") == 2
+
+
+def test_nothing_is_kept_of_very_long_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower_loops, "KEPT_ROW", 30)
+    with GraphBuilder("softmax") as b:
+        graph = b.finish((ops.softmax(b.input(float32[8, 40], "x"), dim=1),))
+    (launch,) = check(decompose(graph), [normal(8, 40)]).launches
+    assert launch.kernel.scratch_bytes == 0
 
 
 def test_flat_kernels_serve_all_sizes() -> None:
