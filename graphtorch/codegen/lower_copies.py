@@ -1,7 +1,7 @@
 """Values that need not be copied in another order, because they can be written in it at once.
 
-    y: f32[B, H, S, d] = attention(...)       -> the buffer of
-    r: f32[B, S, H * d] = reshape(permute(y))    r, heads side by side
+y: f32[B, H, S, d] = attention(...)       -> the buffer of
+r: f32[B, S, H * d] = reshape(permute(y))    r, heads side by side
 """
 
 from __future__ import annotations
