@@ -10,7 +10,7 @@ from ..op import Op, declare
 from ..types import TensorType
 from .inference import require_dim, require_kind
 from .kernels import Array, widened
-from .pointwise import exp, log, reciprocal
+from .pointwise import exp, log
 from .reduction import amax, restored, sum
 from .samples import Case, normal
 from .view import stop_gradient
@@ -56,8 +56,7 @@ def _softmax_decomposed(x: Any, *, dim: int) -> Any:
     if not x.ndim or 0 in x.shape:
         return exp(x - x)
     e = exp(_centred(x, dim))
-    total = sum(e, dims=(dim,))  # at least 1: one division a row, not one an element
-    return e * restored(reciprocal(total), tuple(x.shape), (dim,))
+    return e / _total(e, dim)
 
 
 def _log_softmax(x: Array, *, dim: int) -> Array:
