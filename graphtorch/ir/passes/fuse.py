@@ -13,10 +13,12 @@ The question is one of graph theory: contract edges so that every group is somet
 compute (`fuse_groups`) while the quotient stays acyclic (`fuse_quotient`).  Greedily, in this order:
 
     1. pointwise consumers into the contraction that feeds them: its result never travels alone
-    2. producers into consumers, from the results backwards, so that a value is made where it is used
+    2. producers into consumers, the largest spaces first: a value is made where it is used
     3. producers read in another order, if nobody else wants them
-    4. groups that read the same value over the same space, so that it is read once
-    5. cheap values are computed again by their readers instead of being stored
+    4. reductions over all rows into the rows they read, once the rows are complete: what waits for
+       such a reduction can no longer join
+    5. groups that read the same value over the same space, so that it is read once
+    6. cheap values are computed again by their readers instead of being stored
 
 Greed has to be told one thing: a value that is made along the rows of a softmax or a norm belongs to
 them, and not to a reduction over other axes that happens to read it (`fuse_cores.row_hints`).
@@ -28,6 +30,7 @@ Limits: reductions over long single rows, scans and scatters stay alone.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -75,6 +78,7 @@ class _Fusion:
         self.quotient = Quotient(len(self.list), [*numbered, *self.cores.effects])
         self.groups: list[Group] = self.rules.groups  # of a group's name in the quotient
         self.again: dict[int, set[int]] = {}  # values a group computes again for itself
+        self._waiting: dict[tuple[int, int], tuple[int, int] | None] = {}  # refused edges
         self.spared: set[int] = set()  # pointwise cores an epilogue could have had
         self.refused: dict[tuple[int, int], str] = {}
 
@@ -82,8 +86,11 @@ class _Fusion:
         self._epilogues()
         self._vertical()
         self._inline()
+        self.rules.late = True
+        self._waiting = dict.fromkeys(self._waiting, (0, 0))
+        self._try_again()
         self._siblings()
-        self._vertical()
+        self._try_again()
         self._recompute()
         order = self._ordered()
         members = [sorted(self.groups[name].members) for name in order]
@@ -155,16 +162,49 @@ class _Fusion:
         )
 
     def _vertical(self) -> None:
-        for number in reversed(range(len(self.list))):
-            core = self.list[number]
-            if core.kind not in ("opaque", "contraction"):
-                for read in core.reads:
-                    if not isinstance(read.source, int):
-                        continue
-                    if self._is_product(read.source):
-                        self._refuse_epilogue(read, number)
-                    else:
-                        self._try(read.source, number)
+        """Producers into consumers: large spaces before small ones, else from the results backwards.
+
+        Edges that were refused are tried again before smaller spaces are looked at, if their groups
+        have changed since: groups that met through another edge often fit.
+        """
+        edges = sorted(
+            (
+                (-max(core.full, self.list[read.source].full), -number, read)
+                for number, core in enumerate(self.list)
+                if core.kind not in ("opaque", "contraction")
+                for read in core.reads
+                if isinstance(read.source, int)
+            ),
+            key=lambda edge: edge[:2],
+        )
+        self._waiting = {}
+        for _, alike in itertools.groupby(edges, key=lambda edge: edge[0]):
+            for _, number, read in alike:
+                self._join_along(read, -number)
+            self._try_again()
+
+    def _join_along(self, read: Read, number: int) -> None:
+        assert isinstance(read.source, int)
+        if self._is_product(read.source):
+            self._refuse_epilogue(read, number)
+        elif not self._try(read.source, number):
+            self._waiting[read.source, number] = self._stamp(read.source, number)
+
+    def _try_again(self) -> None:
+        """Try the waiting edges whose groups have changed."""
+        for (p, c), stamp in list(self._waiting.items()):
+            now = self._stamp(p, c)
+            if now is None or (now != stamp and self._try(p, c)):
+                del self._waiting[p, c]
+            else:
+                self._waiting[p, c] = now
+
+    def _stamp(self, p: int, c: int) -> tuple[int, int] | None:
+        """What changes whenever one of two cores' groups grows; None once they are in one."""
+        a, b = self.quotient.find(p), self.quotient.find(c)
+        if a == b:
+            return None
+        return len(self.groups[a].members), len(self.groups[b].members)
 
     def _is_product(self, number: int) -> bool:
         """Whether a core stands in a contraction's group: what follows it has been chosen."""

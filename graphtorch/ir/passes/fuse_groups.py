@@ -105,6 +105,7 @@ class Rules:
 
     def __init__(self, cores: list[Core], hints: list[Runs | None]):
         self.cores = cores
+        self.late = False  # whether reductions over all rows may join rows, see `SECOND`
         self.groups: list[Group] = []
         self.place: list[int] = []
         self.deep: list[int] = []
@@ -159,10 +160,10 @@ class Rules:
         if a.runs is not None and a.full != b.full:
             if b.full == a.kept and b.runs is None:
                 yield Join(a.full, a.runs, {}, {FULL: KEPT})
-            late = b.rounds or b.second or b.numbers
-            if b.full == a.kept and b.runs == ((b.full, True),) and not late:
+            free = self.late and not (b.rounds or b.second or b.numbers)
+            if b.full == a.kept and b.runs == ((b.full, True),) and free:
                 yield Join(a.full, a.runs, {}, {FULL: KEPT, KEPT: TAIL})
-        if a.second and b.runs is None:
+        if a.second and b.runs is None and self.late:
             yield Join(a.full, a.runs, {}, {FULL: TAIL})
 
     def _same_space(self, a: Group, b: Group) -> Join | str:
@@ -175,6 +176,8 @@ class Rules:
             total = other.runs == ((a.full, True),)
             rows = one.runs is not None and len(one.runs) == 2 and one.runs[-1][1]
             if rows and one.runs is not None and (total or other.runs == flipped(one.runs)):
+                if not self.late:
+                    return "they reduce over different axes"
                 if other.rounds or other.second or other.numbers:
                     return "one needs the other's reduction over all rows before it starts"
                 late = {KEPT: TAIL}
