@@ -13,7 +13,7 @@ import os
 import sys
 from types import FrameType
 
-_PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep  # the folder whose frames are ours
 
 
 class GraphtorchError(RuntimeError):
@@ -21,31 +21,51 @@ class GraphtorchError(RuntimeError):
 
 
 class UnsupportedError(GraphtorchError, NotImplementedError):
-    """Something PyTorch has and graphtorch does not; the message names the nearest thing that works."""
+    """Something PyTorch has and graphtorch does not; the message names the nearest thing that works.
+
+    op, line: what the compiler met, and the program's line, where they are known.
+    """
+
+    def __init__(self, *args: object, op: str = "", line: str = ""):
+        super().__init__(*args)
+        self.op = op
+        self.line = line
 
 
 class CompileError(GraphtorchError):
-    """The compiler could not take a program; eager mode may still run it."""
+    """The compiler failed on a program, or `fullgraph=True` met one that must be left to eager."""
 
 
 class VerificationError(GraphtorchError):
     """A graph breaks a rule of the IR; the message prints the nodes around the fault."""
 
 
-def user_frame(frame: FrameType | None = None) -> FrameType | None:
-    """Return the innermost stack frame that lies outside the graphtorch package."""
-    frame = frame or sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):
-        frame = frame.f_back
-    return frame
+def user_frame(frame: FrameType | None = None) -> FrameType:
+    """The innermost stack frame outside the package (or the outermost of all), from `frame` on."""
+    found = frame or sys._getframe(1)
+    while found.f_code.co_filename.startswith(PACKAGE) and found.f_back is not None:
+        found = found.f_back
+    return found
+
+
+def entered(frame: FrameType | None = None) -> str:
+    """The name of the package's function that the user's program called, from `frame` on."""
+    inner = frame or sys._getframe(1)
+    user = user_frame(inner)
+    while inner is not user and inner.f_back is not user and inner.f_back is not None:
+        inner = inner.f_back
+    return inner.f_code.co_name
+
+
+def line_of(frame: FrameType) -> str:
+    """`file.py:12` of a frame."""
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def user_line() -> str:
-    """Return `file.py:12` for the user's own line, or `<unknown>`."""
+    """Return `file.py:12` for the user's own line, or `<unknown>` if the package runs by itself."""
     frame = user_frame(sys._getframe(1))
-    if frame is None:
-        return "<unknown>"
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return "<unknown>" if frame.f_code.co_filename.startswith(PACKAGE) else line_of(frame)
 
 
 def message(what: str, *, operands: dict[str, object] | None = None, hint: str = "") -> str:

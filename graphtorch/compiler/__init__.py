@@ -41,7 +41,8 @@ def disable(
         if tracer is not None:
             tracer.leave(
                 f"{fn.__name__} is marked with torch.compiler.disable"
-                + (f": {reason}" if reason else "")
+                + (f": {reason}" if reason else ""),
+                fn.__name__,
             )
         return fn(*args, **kwargs)
 

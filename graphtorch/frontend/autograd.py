@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any
 
-from ..errors import message
+from ..errors import message, user_frame
 from ..ir import dispatch
 from ..ir.derivative import fill_cotangents, plan_for, type_of
 from ..ir.op import Op
@@ -28,7 +28,7 @@ from ..ir.types import BY_NUMPY, TensorType
 from . import grad_mode
 from .backward_names import backward_name
 from .grad_mode import state as grad_state
-from .tensor import _PACKAGE, Tensor
+from .tensor import Tensor
 
 _sequence = itertools.count(1).__next__
 
@@ -70,9 +70,7 @@ class SavedOutput:
 
 def _code_position() -> tuple[CodeType, int]:
     """Where the user's program is, as cheaply as possible; `position_line` makes it readable."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
+    frame = user_frame(sys._getframe(2))
     return frame.f_code, frame.f_lasti
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import CompileError, UnsupportedError, message
+from ..errors import UnsupportedError, message
 from ..ir import ops
 from ..ir.graph import Graph
 from . import pytree
@@ -131,7 +131,7 @@ class CallWriter:
         end, holder = 0, None
         for low, high, c in ranges:
             if low < end and holder is not None and (c.written or holder.written) and high > low:
-                raise CompileError(
+                raise UnsupportedError(
                     f"inputs {holder.name} and {c.name} share memory and one of them is written in place"
                 )
             if high > end:
@@ -328,7 +328,7 @@ class Attacher:
                 self.sources.append((True, position))
             elif kind == "input":
                 if self.captured[position] is None:
-                    raise CompileError(
+                    raise UnsupportedError(
                         "a learning rate is needed by the backward of a compiled forward"
                     )
                 self.sources.append((False, len(self.kept_inputs)))

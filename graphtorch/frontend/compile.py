@@ -3,7 +3,8 @@
     CompiledFunction ──first call──> Tracer + Watcher ──> Trace ──> Variant (guards + program)
                      ──later calls─> variant.check(args, kwargs) ──> variant.run(args, kwargs)
 
-A variant whose guards fail is kept; a new one is traced beside it.  A function that cannot be
+Two failures are errors instead: what cannot be replayed under `fullgraph=True`, and a failure of the
+compiler itself.  A variant whose guards fail is kept; a new one is traced beside it.  A function that cannot be
 replayed faithfully is *left to eager*: it runs as if it were not compiled, says so once, and
 `explain()` keeps the reason and the line.
 """
@@ -22,10 +23,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
-from ..errors import CompileError
+from ..errors import CompileError, UnsupportedError
 from ..ir import dispatch
 from ..ir.graph import Graph
-from ..ir.types import TensorType
 from . import pytree
 from .allocator import release_memory
 from .checker import Checker
@@ -51,10 +51,11 @@ _tracing = threading.local()
 class CompiledFunction:
     """A function (or a module's forward) under the compiler; made by `compile`."""
 
-    def __init__(self, function: Callable, name: str = ""):
+    def __init__(self, function: Callable, name: str = "", fullgraph: bool = False):
         functools.update_wrapper(self, function)
         self._function = function
         self.__name__ = name or getattr(function, "__name__", type(function).__name__)
+        self.fullgraph = fullgraph
         self._lock = threading.RLock()
         self._reset()
         if REGISTRY is not None:
@@ -74,9 +75,9 @@ class CompiledFunction:
             if variant.check(args, kwargs):
                 if dispatch._stack.top is not None or config.flags.compile == "0":
                     break
-                self.hits += 1
                 if variant.value_guard is not None and not variant.values_hold(args, kwargs):
                     continue
+                self.hits += 1
                 return variant.run(args, kwargs)
         return self._slow(args, kwargs)
 
@@ -101,7 +102,11 @@ class CompiledFunction:
             missed = sum(variant.value_misses for variant in self.variants)
             if missed > MAXIMUM_VALUE_MISSES:
                 guard = next(v for v in self.variants if v.value_misses).trace.value_guards[0]
-                self._leave(Leaving("a value read in Python changes from call to call", guard.line))
+                self._leave(
+                    Leaving(
+                        "a value read in Python changes from call to call", guard.line, guard.op
+                    )
+                )
                 return self._function(*args, **kwargs)
             return self._trace(args, kwargs)
 
@@ -111,11 +116,50 @@ class CompiledFunction:
     # ---- tracing
 
     def _trace(self, args: tuple, kwargs: dict) -> Any:
+        """Run the function under a tracer; compile what it did, or leave it to eager."""
         reason = self._why(args, kwargs) if self.variants else "first call"
         start = time.perf_counter()
         tracer = Tracer(_identifier(self.__name__))
-        watcher = Watcher(tracer)
-        tracer.watcher = watcher
+        watcher = tracer.watcher = Watcher(tracer)
+        checker = Checker()
+        checker.structure(args, "args")
+        checker.structure(kwargs, "kwargs")
+        try:
+            result = self._record(tracer, watcher, args, kwargs)
+            if tracer.left is not None:
+                self._leave(tracer.left, tracer)
+                return result
+            traced = time.perf_counter()
+            if not self.fullgraph:
+                tracer.forget_backups()
+            if tracer.nbytes() > _LARGE:
+                release_memory()  # what the eager run used; the arena is planned anew
+            self._guards(checker, tracer, watcher)
+            generation = len(self.variants)
+            try:
+                variant = make_variant(
+                    self.__name__, generation, tracer, args, kwargs, result, checker, reason
+                )
+            except UnsupportedError as error:
+                why = str(error).partition("\n")[0]
+                self._leave(Leaving(why, error.line or self._definition(), error.op), tracer)
+                return result
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise self._defect(error) from error
+            variant.seconds = {"trace": traced - start, "compile": time.perf_counter() - traced}
+            self.variants.insert(0, variant)
+            self.history.append(f"variant {generation}: {reason}")
+            if config.flags.debug >= 1:
+                _tell(self, variant)
+            return result
+        finally:
+            tracer.forget_backups()
+            tracer.close()
+
+    def _record(self, tracer: Tracer, watcher: Watcher, args: tuple, kwargs: dict) -> Any:
+        """Run the function while the tracer writes down what it does; returns its result."""
         for expression, leaf in _argument_names(self._function, args, kwargs):
             if isinstance(leaf, Tensor):
                 tracer.name_input(leaf, expression)
@@ -125,59 +169,24 @@ class CompiledFunction:
         if owner is not None:
             watcher._look_into(owner)
         watcher.saw_function(self._function)
-        checker = Checker()
-        checker.structure(args, "args")
-        checker.structure(kwargs, "kwargs")
-        generation = len(self.variants)
         _tracing.active = True
         collecting = gc.isenabled()
         gc.disable()  # a collection would run callbacks and finalizers as if the program had called them
         try:
-            try:
-                with dispatch.pushed(tracer), watcher:
-                    result = self._function(*args, **kwargs)
-            except BaseException:
-                tracer.undo()
-                raise
-            finally:
-                _tracing.active = False
-                if collecting:
-                    gc.enable()
-            if tracer.left is None:
-                changed = watcher.changed()
-                if changed:
-                    tracer.leave(f"{changed}: a side effect that a replay would lose")
-                    tracer.left = Leaving(tracer.left.reason, self._definition())  # type: ignore[union-attr]
-            if tracer.left is not None:
-                self._leave(tracer.left)
-                return result
-            traced = time.perf_counter()
-            tracer.forget_backups()
-            if (
-                sum(
-                    node.type.nbytes
-                    for node in tracer.builder.nodes
-                    if type(node.type) is TensorType
-                )
-                > _LARGE
-            ):
-                release_memory()  # what the eager run used; the arena is planned anew
-            self._guards(checker, tracer, watcher)
-            try:
-                variant = make_variant(
-                    self.__name__, generation, tracer, args, kwargs, result, checker, reason
-                )
-            except (CompileError, NotImplementedError) as error:
-                self._leave(Leaving(str(error), self._definition()))
-                return result
-            variant.seconds = {"trace": traced - start, "compile": time.perf_counter() - traced}
-            self.variants.insert(0, variant)
-            self.history.append(f"variant {generation}: {reason}")
-            if config.flags.debug >= 1:
-                _tell(self, variant)
-            return result
+            with dispatch.pushed(tracer), watcher:
+                result = self._function(*args, **kwargs)
+        except BaseException:
+            tracer.undo()
+            raise
         finally:
-            tracer.close()
+            _tracing.active = False
+            if collecting:
+                gc.enable()
+        changed = watcher.changed() if tracer.left is None else None
+        if changed:
+            why = f"{changed}: a side effect that a replay would lose"
+            tracer.leave(why, "", self._definition())
+        return result
 
     def _guards(self, checker: Checker, tracer: Tracer, watcher: Watcher) -> None:
         checker.require(f"grad.enabled is {grad_state.enabled}", "grad mode")
@@ -194,12 +203,31 @@ class CompiledFunction:
                     f"{t}._grad is {checker.name(before, 'g')}", "the same gradient tensor"
                 )
 
-    def _leave(self, left: Leaving) -> None:
+    def _leave(self, left: Leaving, tracer: Tracer | None = None) -> None:
+        """Leave the function to eager, visibly; under `fullgraph` undo the run and raise CompileError."""
+        if self.fullgraph:
+            if tracer is not None:
+                tracer.undo()
+            raise CompileError(
+                f"{self.__name__} cannot be one graph: {left.op + ': ' if left.op else ''}{left.reason}\n"
+                f"  at {left.line}\n"
+                "  hint: without fullgraph=True it is left to eager"
+            )
         self.left = left
         self.history.append(f"left to eager: {left}")
         warnings.warn(
-            f"graphtorch.compile: {self.__name__} is left to eager: {left.reason} (at {left.line})",
+            f"graphtorch.compile: {self.__name__} is left to eager:"
+            f" {left.op + ': ' if left.op else ''}{left.reason} (at {left.line})",
             stacklevel=4,
+        )
+
+    def _defect(self, error: Exception) -> CompileError:
+        """The error for a failure of the compiler itself, which eager execution must not hide."""
+        first = str(error).partition("\n")[0]
+        return CompileError(
+            f"the compiler failed on {self.__name__}: {type(error).__name__}: {first}\n"
+            f"  at {self._definition()}\n"
+            "  hint: this is a defect of graphtorch, not of the program; GRAPHTORCH_COMPILE=0 runs it eagerly"
         )
 
     def _why(self, args: tuple, kwargs: dict) -> str:
@@ -243,12 +271,12 @@ class CompiledFunction:
         return f"<compiled function {self.__name__}: {len(self.variants)} variants>"
 
     def __reduce__(self) -> tuple:
-        return (compile, (self._function,))
+        return (CompiledFunction, (self._function, self.__name__, self.fullgraph))
 
     def __deepcopy__(self, memo: dict) -> CompiledFunction:
         import copy
 
-        return CompiledFunction(copy.deepcopy(self._function, memo), self.__name__)
+        return CompiledFunction(copy.deepcopy(self._function, memo), self.__name__, self.fullgraph)
 
 
 def compile(
@@ -292,15 +320,13 @@ def compile(
         return model
     if hasattr(model, "_parameters") and hasattr(model, "_modules"):
         if not isinstance(model.__dict__.get("forward"), CompiledFunction):
-            compiled = CompiledFunction(model.forward, type(model).__name__)
-            compiled.fullgraph = fullgraph  # type: ignore[attr-defined]
-            model.__dict__["forward"] = compiled
+            model.__dict__["forward"] = CompiledFunction(
+                model.forward, type(model).__name__, fullgraph
+            )
         return model
     if not callable(model):
         raise TypeError(f"compile() takes a function or a module, not {type(model).__name__}")
-    compiled = CompiledFunction(model)
-    compiled.fullgraph = fullgraph  # type: ignore[attr-defined]
-    return compiled
+    return CompiledFunction(model, fullgraph=fullgraph)
 
 
 def _argument_names(function: Callable, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:

@@ -44,7 +44,9 @@ def _variant(variant: Variant) -> list[str]:
     lines.append(f"  guards ({len(conditions)}):")
     lines += [f"    {condition}" for condition in conditions]
     for guard in variant.trace.value_guards:
-        lines.append(f"    value read in Python at {guard.line}: must be {guard.expected}")
+        lines.append(
+            f"    value read in Python by {guard.op} at {guard.line}: must be {guard.expected}"
+        )
     for scalar in variant.trace.scalars:
         lines.append(f"  read at every call: [{scalar.key!r}]")
     for effect in variant.trace.deferred:

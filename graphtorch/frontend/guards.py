@@ -31,8 +31,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import PACKAGE
 from ..ir.types import DType
-from .tensor import _PACKAGE, Tensor
+from .tensor import Tensor
 from .trace import Tracer
 
 _STDLIB = tuple(
@@ -57,7 +58,7 @@ _MAXIMUM_SNAPSHOT = 10_000
 
 
 def _is_framework(filename: str) -> bool:
-    return filename.startswith(_PACKAGE)
+    return filename.startswith(PACKAGE)
 
 
 def _is_stdlib(filename: str) -> bool:
@@ -238,7 +239,8 @@ class Watcher:
             name = os.path.basename(filename)
             if name == "random.py" or "logging" in filename:
                 self.tracer.leave(
-                    f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed"
+                    f"{code.co_name}() of Python's {filename.split(os.sep)[-1]} cannot be replayed",
+                    code.co_name,
                 )
             return 1, None
         if any(part in filename for part in _LIBRARIES):
@@ -247,9 +249,9 @@ class Watcher:
 
     def _c_call(self, function: Any) -> None:
         if function is print:
-            self.tracer.leave("print() runs Python at every call; the function is left to eager")
+            self.tracer.leave("print() writes at every call; a replay would not", "print")
         elif function is builtins.input or function is builtins.open:
-            self.tracer.leave(f"{function.__name__}() cannot be replayed")
+            self.tracer.leave(f"{function.__name__}() cannot be replayed", function.__name__)
         else:
             owner = getattr(function, "__self__", None)
             module = getattr(function, "__module__", None) or getattr(owner, "__name__", None)
@@ -258,7 +260,9 @@ class Watcher:
                 "random",
                 "numpy.random.mtrand",
             ):
-                self.tracer.leave(f"{function.__name__}() gives another value at every call")
+                self.tracer.leave(
+                    f"{function.__name__}() gives another value at every call", function.__name__
+                )
 
     # ---- readings
 
@@ -271,7 +275,9 @@ class Watcher:
         self._entered.add(key)
         self.kept.append(first)
         if reads.writes_global is not None:
-            self.tracer.leave(f"{code.co_name}() writes the global {reads.writes_global!r}")
+            self.tracer.leave(
+                f"{code.co_name}() writes the global {reads.writes_global!r}", code.co_name
+            )
         for kind, name, attributes in reads.chains:
             if kind == "global":
                 holder: Any = frame.f_globals
@@ -345,7 +351,7 @@ class Watcher:
             picture = snapshot(value)
         except OverflowError:
             self.tracer.leave(
-                f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard"
+                f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard", name
             )
             return
         self.reads[key] = (holder, name, picture, value)

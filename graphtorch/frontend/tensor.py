@@ -12,14 +12,13 @@ making a tensor sets one slot only.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnsupportedError, message
+from ..errors import UnsupportedError, message, user_frame
 from ..ir.arithmetic import Arithmetic
 from ..ir.dispatch import _stack
 from ..ir.op import Op
@@ -30,7 +29,6 @@ from .grad_mode import state as grad_state
 if TYPE_CHECKING:
     from .autograd import TapeNode
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _ndarray = np.ndarray
 
 
@@ -47,9 +45,7 @@ class Storage:
 
 def calling_line() -> tuple[str, int]:
     """File and line of the innermost frame outside the package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
+    frame = user_frame(sys._getframe(1))
     return frame.f_code.co_filename, frame.f_lineno
 
 

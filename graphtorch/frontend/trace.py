@@ -18,7 +18,6 @@ Nothing here compiles; `compile.py` turns a finished `Trace` into something call
 
 from __future__ import annotations
 
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable
@@ -27,16 +26,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError, message
+from ..errors import CompileError, entered, line_of, message, user_frame
 from ..ir import dispatch, ops
 from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node, Source
 from ..ir.op import Op
+from ..ir.types import TensorType, float64
 from . import views
 from .autograd import SavedOutput
 from .autograd import _sequence as next_sequence
 from .eager import Eager
-from .tensor import _PACKAGE, Storage, Tensor, wrap
+from .tensor import Storage, Tensor, wrap
 
 _eager = Eager()
 
@@ -72,17 +72,19 @@ class ValueGuard:
     node: Node
     expected: Any  # ndarray
     line: str
+    op: str  # what read it: `item`, `__bool__`, `nonzero`
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """Why a function is left to eager."""
+    """Why a function is left to eager: what stood in the way, at which of the program's lines."""
 
     reason: str
     line: str
+    op: str = ""  # the op, function or method that the program called there
 
     def __str__(self) -> str:
-        return f"{self.line}: {self.reason}"
+        return f"{self.line}: {self.op + ': ' if self.op else ''}{self.reason}"
 
 
 @dataclass
@@ -96,13 +98,7 @@ class Trace:
     deferred: list[Callable[[], Any]]
     grad_inputs: list[tuple[Tensor, Tensor | None]]
     detached: set[Node]
-    left: Leaving | None
-    custom_functions: list[str] = field(default_factory=list)
-
-
-def line_of(frame: Any) -> str:
-    """`file.py:12` of a frame."""
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    custom_functions: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Tracer:
@@ -116,7 +112,7 @@ class Tracer:
         self.deferred: list[Callable[[], Any]] = []
         self.detached: set[Node] = set()
         self.left: Leaving | None = None
-        self.custom_functions: list[str] = []
+        self.custom_functions: list[tuple[str, str]] = []  # class and line
         self._grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self._grad_inputs: dict[int, tuple[Tensor, Tensor | None]] = {}
         self._touched: list[weakref.ref] = []
@@ -132,13 +128,25 @@ class Tracer:
             return op.decompose(*inputs, **attrs)  # type: ignore[misc]
         if self.left is not None:  # nothing more to write down; the run itself goes on
             return _eager.process(op, inputs, attrs)
+        for x in inputs:
+            if isinstance(x, Tensor) and x._array.dtype.kind == "c":
+                self.leave(f"{op.name}: complex tensors are computed eagerly")
+                return _eager.process(op, inputs, attrs)
         values = tuple([self.value(x) if isinstance(x, Tensor) else x for x in inputs])
         output = _eager.process(op, inputs, attrs)
+        first = output[0] if output.__class__ is tuple else output
+        if first._array.dtype.kind == "c":
+            self.leave(f"{op.name}: complex tensors are computed eagerly")
+            return output
         try:
             node = self.builder.add(op, values, attrs, source=self._source())
-        except DataDependentShape as error:
-            self.leave(str(error))
+        except NotImplementedError as error:  # eager took it: the graph cannot hold it
+            self.leave(str(error).partition("\n")[0], op.name)
             return output
+        except Exception as error:
+            raise CompileError(
+                message(f"the type rule of {op.name} refuses what its kernel computed: {error}")
+            ) from error
         if output.__class__ is tuple:
             for index, part in enumerate(output):
                 pick = self.builder.add(ops.pick, (node,), {"index": index}, source=node.source)
@@ -178,9 +186,7 @@ class Tracer:
         self._touched.append(weakref.ref(tensor))
 
     def _source(self) -> Source:
-        frame = sys._getframe(2)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-            frame = frame.f_back
+        frame = user_frame(sys._getframe(2))
         module = current_path()
         key = (frame.f_code, frame.f_lasti, module)
         source = self._sources.get(key)
@@ -303,26 +309,31 @@ class Tracer:
 
     # ---- what leaves the graph
 
-    def leave(self, reason: str) -> None:
-        """Leave this function to eager; the run itself goes on."""
+    def leave(self, reason: str, op: str | None = None, line: str | None = None) -> None:
+        """Leave this function to eager; the run itself goes on.
+
+        op: what the program called (default: the package's function it is in); line: where.
+        """
         if self.left is None:
             frame = sys._getframe(1)
-            while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-                frame = frame.f_back
-            self.left = Leaving(reason, line_of(frame))
+            self.left = Leaving(
+                reason,
+                line_of(user_frame(frame)) if line is None else line,
+                entered(frame) if op is None else op,
+            )
 
     def read_value(self, tensor: Tensor) -> None:
         """The program takes `tensor`'s value into Python: guard on it."""
         node = self.value(tensor)
         if tensor._array.size > 64:
             self.leave(
-                f"the program reads the {tensor._array.size} values of a traced tensor into Python"
+                f"the program reads the {tensor._array.size} values of a traced tensor into Python",
+                entered(sys._getframe(1)),
             )
             return
         frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-            frame = frame.f_back
-        self.value_guards.append(ValueGuard(node, tensor._array.copy(), line_of(frame)))
+        line = line_of(user_frame(frame))
+        self.value_guards.append(ValueGuard(node, tensor._array.copy(), line, entered(frame)))
 
     def ran_node(self, node: Any) -> None:
         """The engine ran a tape node."""
@@ -331,7 +342,7 @@ class Tracer:
 
     def custom_function(self, cls: type) -> None:
         """An autograd.Function ran with gradients wanted."""
-        self.custom_functions.append(cls.__name__)
+        self.custom_functions.append((cls.__name__, line_of(user_frame(sys._getframe(1)))))
 
     def runtime_scalar(self, holder: Any, key: Any) -> Tensor:
         """A 0-d float64 tensor bound at every call to `holder[key]`."""
@@ -342,8 +353,6 @@ class Tracer:
                 return tensor
         if self.deferred:
             self.leave(f"{key!r} is read after a scheduler step inside the compiled function")
-        from ..ir.types import float64
-
         tensor = wrap(np.asarray(holder[key], dtype=np.float64))
         node = self.builder.input(float64[()], _identifier(str(key)), self._source())
         self._remember(tensor, node)
@@ -377,9 +386,13 @@ class Tracer:
             self.deferred,
             list(self._grad_inputs.values()),
             self.detached,
-            self.left,
             self.custom_functions,
         )
+
+    def nbytes(self) -> int:
+        """Bytes of all values traced so far."""
+        types = (node.type for node in self.builder.nodes)
+        return sum(type.nbytes for type in types if type.__class__ is TensorType)
 
     def undo(self) -> None:
         """Put back every outside tensor and gradient as it was before the trace."""
@@ -401,10 +414,6 @@ class Tracer:
             if tensor is not None and tensor._traced is not None and tensor._traced[0] is self:
                 tensor._traced = None
         self._touched.clear()
-
-
-class DataDependentShape(Exception):
-    """Raised by a type rule whose result's shape depends on values (`nonzero`)."""
 
 
 def _root(tensor: Tensor) -> Tensor:

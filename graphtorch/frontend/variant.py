@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import config
-from ..errors import CompileError, UnsupportedError
+from ..errors import UnsupportedError
 from ..ir import ops
 from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node
@@ -169,9 +169,12 @@ def make_variant(
     graph = trace.graph
     if plan.differentiable:
         if tracer.custom_functions:
-            raise CompileError(
-                f"autograd.Function {tracer.custom_functions[0]} in a function whose result needs gradients;"
-                " compile the whole train step, where it is supported"
+            name, line = tracer.custom_functions[0]
+            raise UnsupportedError(
+                "an autograd.Function in a function whose result needs gradients;"
+                " compile the whole train step, where it is supported",
+                op=name,
+                line=line,
             )
         _split(variant, plan, trace, tracer)
         graph = variant.forward_graph  # type: ignore[attr-defined]
@@ -244,8 +247,10 @@ def _value_guard(variant: Variant, trace: Trace) -> None:
     needed = ancestors(tuple(nodes))
     random = next((n for n in needed if n.op.effect), None)
     if random is not None:
-        raise CompileError(
-            f"the program reads a value that depends on random numbers ({random.op.name}) at {trace.value_guards[0].line}"
+        raise UnsupportedError(
+            f"the program reads a value that depends on random numbers ({random.op.name})",
+            op=trace.value_guards[0].op,
+            line=trace.value_guards[0].line,
         )
     graph = Graph(
         trace.graph.name + "_values",

@@ -507,3 +507,112 @@ def test_gradients_of_a_replay_belong_to_its_own_input(name):
         x = torch.randn(4, 4, requires_grad=True)
         close(compiled(x), gradient(x), 1e-4)
     assert compiled.cache_info().hits == 2
+
+
+# ---- what cannot be one graph
+
+
+def test_fullgraph_raises_naming_op_line_and_reason_and_undoes_the_run(capsys):
+    state = torch.zeros(2)
+
+    @torch.compile(fullgraph=True)
+    def noisy(x):
+        state.add_(x)
+        print("called")
+        return x + 1
+
+    line = noisy._function.__code__.co_firstlineno + 3
+    for _ in range(2):
+        with pytest.raises(torch.CompileError, match=rf"(?s)print.*test_compile.py:{line}"):
+            noisy(torch.ones(2))
+    assert state.tolist() == [0.0, 0.0]
+    assert noisy.cache_info().left is None
+
+
+def test_fullgraph_raises_where_only_the_gradients_cannot_be_made():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            print("backward")
+            return g * 2
+
+    f = torch.compile(lambda x: Twice.apply(x), fullgraph=True)
+    with pytest.raises(torch.CompileError, match=r"(?s)test_compile.py:\d+"):
+        f(torch.ones(2, requires_grad=True))
+
+
+def test_hits_count_only_calls_that_ran_compiled():
+    @torch.compile
+    def f(x):
+        return x + 1 if x.sum() > 0 else x - 1
+
+    for sign in (1, -1, 1, -1):
+        f(sign * torch.ones(2))
+    info = f.cache_info()
+    assert (info.hits, info.misses) == (2, 2)
+
+
+SIZED_BY_VALUES = {
+    "nonzero": lambda x: torch.nonzero(x > 0),
+    "masked_select": lambda x: torch.masked_select(x, x > 0),
+    "unique": lambda x: torch.unique(x),
+    "bincount": lambda x: torch.bincount(x.long()),
+    "get_item": lambda x: x[x > 0],
+}
+
+
+@pytest.mark.parametrize("op", SIZED_BY_VALUES)
+def test_results_sized_by_values_leave_with_op_line_and_reason(op):
+    f = torch.compile(SIZED_BY_VALUES[op])
+    x = torch.arange(100.0) % 7
+    with pytest.warns(UserWarning, match="left to eager"):
+        first = f(x)
+    assert torch.equal(first, SIZED_BY_VALUES[op](x))
+    assert torch.equal(f(x + 1), SIZED_BY_VALUES[op](x + 1))
+    line = f._function.__code__.co_firstlineno
+    told = f.explain().splitlines()[1]
+    assert f"test_compile.py:{line}: {op}: " in told and "100 values" in told
+
+
+def test_a_row_without_a_type_before_it_runs_leaves_too():
+    from graphtorch.ir import ops
+
+    f = torch.compile(lambda x: ops.nonzero(x))
+    with pytest.warns(UserWarning, match="nonzero: the shape of nonzero's result depends"):
+        assert f(torch.tensor([0.0, 3.0])).tolist() == [[1]]
+
+
+def test_a_failure_of_the_compiler_is_an_error_not_a_fallback(monkeypatch):
+    from graphtorch.frontend import variant
+
+    def broken(graph, where=None):
+        raise KeyError("a pass lost a node")
+
+    monkeypatch.setattr(variant, "build_program", broken)
+
+    @torch.compile
+    def f(x):
+        return x + 1
+
+    line = f._function.__code__.co_firstlineno
+    with pytest.raises(torch.CompileError, match="KeyError: 'a pass lost a node'") as caught:
+        f(torch.ones(2))
+    text = str(caught.value)
+    assert f"test_compile.py:{line}" in text and "GRAPHTORCH_COMPILE=0" in text and "f:" in text
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_the_users_line_is_found_by_one_walk():
+    from graphtorch import errors
+
+    def line_here():
+        return errors.user_line()
+
+    expected = line_here.__code__.co_firstlineno + 1
+    assert line_here() == f"test_compile.py:{expected}"
+    with pytest.raises(RuntimeError, match="test_compile.py"):
+        torch.ones(2).backward()

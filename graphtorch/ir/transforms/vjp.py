@@ -135,7 +135,9 @@ class _Reverse:
         if node.op.vjp is None:
             raise UnsupportedError(
                 f"op {node.op.name} has no derivative: {node!r}"
-                + (f" at {node.source}" if str(node.source) else "")
+                + (f" at {node.source}" if str(node.source) else ""),
+                op=node.op.name,
+                line=str(node.source),
             )
         needs = tuple(
             isinstance(x, Node) and x in self.active and _takes_cotangent(x) for x in node.inputs
