@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test parity lint clean
+.PHONY: demo test parity conformance lint clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -25,6 +25,9 @@ test: .venv/installed  ## everything that needs neither torch nor a GPU
 
 parity: .venv/parity  ## against PyTorch 2.13
 	GRAPHTORCH_REQUIRE_TORCH=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/parity
+
+conformance: .venv/parity  ## PyTorch's whole op_db; rewrites docs/op_db.md
+	$(BIN)/python -m tests.parity.opdb --all --quiet --check --workers 2 --write docs/op_db.md
 
 lint: .venv/parity
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
