@@ -263,7 +263,10 @@ class AxisValue:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """out = buffer[index + indirect], or `fill` where a guard or `when` is false (no access)."""
+    """out = buffer[index + indirect], or `fill` where a guard or `when` is false (no access).
+
+    ahead: a hint that the element this far behind it is read soon (prefetch); 0 for none.
+    """
 
     out: Value
     buffer: Buffer
@@ -272,6 +275,7 @@ class Load:
     when: Value | None = None
     fill: Operand | None = None
     indirect: tuple[Indirect, ...] = ()
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,11 @@ def _block(body: tuple[Statement, ...]) -> Iterator[str]:
                 yield f"{_def(out)} = {op}({', '.join(map(_operand, args))}{dtype})"
             case AxisValue(out, index):
                 yield f"{_def(out)} = index({index})"
-            case Load(out, buffer, index, guards, when, fill, indirect):
+            case Load(out, buffer, index, guards, when, fill, indirect, ahead):
                 place = f"{buffer.name}[{_address(index, indirect)}]"
                 otherwise = "" if fill is None else f" else {_operand(fill)}"
-                yield f"{_def(out)} = {place}{_condition(guards, when)}{otherwise}"
+                hint = f"  # prefetch +{ahead}" if ahead else ""
+                yield f"{_def(out)} = {place}{_condition(guards, when)}{otherwise}{hint}"
             case Store(buffer, index, value, guards, when, indirect, accumulate, streaming):
                 place = f"{buffer.name}[{_address(index, indirect)}]"
                 sign = "+=" if accumulate else "="
@@ -171,7 +172,7 @@ class _Renamer:
                 return Compute(self.value(out), op, operands)
             case AxisValue(out, index):
                 return AxisValue(self.value(out), self.index(index))
-            case Load(out, buffer, index, guards, when, fill, indirect):
+            case Load(out, buffer, index, guards, when, fill, indirect, ahead):
                 return Load(
                     self.value(out),
                     self.buffers[buffer],
@@ -180,6 +181,7 @@ class _Renamer:
                     self.optional(when),
                     None if fill is None else self.operand(fill),
                     self.indirect(indirect),
+                    ahead,
                 )
             case Store(buffer, index, value, guards, when, indirect, accumulate, streaming):
                 return Store(

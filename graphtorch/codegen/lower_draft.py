@@ -18,6 +18,7 @@ from .kernel_builder import KernelBuilder
 from .lower_element import ALWAYS, Conditions, Key
 from .lower_position import Cutter, Position
 from .lower_reads import Reads
+from .prefetch import prefetched
 from .program import Failure, work_estimate
 from .schedule import Axis
 
@@ -177,7 +178,7 @@ class Draft:
         kernel = self.builder.finish()
         used = {s.buffer.name for s in statements(kernel.body) if isinstance(s, (Load, Store))}
         buffers = tuple(b for b in kernel.buffers if b.name in used)
-        kernel = replace(kernel, buffers=buffers)
+        kernel = prefetched(replace(kernel, buffers=buffers))
         operands = tuple(self.meaning[b.name] for b in kernel.operands)
         writes = tuple(p for p, b in enumerate(kernel.operands) if b.role != "in")
         nbytes = sum(o.type.nbytes for o in operands if isinstance(o.type, TensorType))

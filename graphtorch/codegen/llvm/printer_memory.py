@@ -14,6 +14,8 @@ from ..kernel import Buffer, Index, Load, Store, Value, compute_dtype
 from .printer_index import Places, stored
 from .vector_text import Vec, literal, llvm_type, suffix
 
+CACHE_LINE = 64  # bytes
+
 
 class Memory(Places):
     """Adds loads and stores."""
@@ -113,6 +115,8 @@ class Memory(Places):
             first = u * lanes if step == 1 else -(u * lanes + lanes - 1)
             address = self.offset(address, Vec(str(first), int64), kind)
             name = self.name()
+            if s.ahead and u * lanes * align % CACHE_LINE == 0:
+                self._prefetch(self.offset(address, Vec(str(s.ahead), int64), kind))
             if condition is None:
                 self.line(f"  {name} = load {whole}, ptr {address.text}, align {align}")
             else:
@@ -126,6 +130,11 @@ class Memory(Places):
             return vector if step == 1 else self.reversed(vector)
         pointers = self._lane_pointers(s.buffer, s.index, stride, extra, u, scattered)
         return self._gather(dtype, pointers, condition, align)
+
+    def _prefetch(self, address: Vec) -> None:
+        """Ask for a cache line; an address outside every buffer does no harm."""
+        self.text.declare("void", "llvm.prefetch.p0", ["ptr", "i32", "i32", "i32"])
+        self.line(f"  call void @llvm.prefetch.p0(ptr {address.text}, i32 0, i32 3, i32 1)")
 
     def _gather(self, dtype: DType, pointers: list[Vec], condition: Vec | None, align: int) -> Vec:
         """One element per lane; lanes where the condition fails read a place of their own."""
