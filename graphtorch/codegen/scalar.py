@@ -41,8 +41,8 @@ from ..ir.types import BY_NUMPY, DType, bool_
 
 # name -> number of operands.  All operands and the result have one dtype, except for PREDICATES.
 CALLS: dict[str, int] = dict.fromkeys(
-    """sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh
-    asinh acosh atanh erf erfc erfinv sigmoid floor ceil round trunc lgamma digamma sign
+    """sqrt rsqrt exp exp_nonpositive exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh
+    cosh tanh asinh acosh atanh erf erfc erfinv sigmoid floor ceil round trunc lgamma digamma sign
     isnan isinf isfinite""".split(),
     1,
 ) | dict.fromkeys("pow atan2 fmod remainder floor_divide copysign hypot".split(), 2)
@@ -235,6 +235,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "lgamma": _vectorised(_lgamma),
         "digamma": _vectorised(_digamma),
         "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "exp_nonpositive": np.exp,
     }
 
 

@@ -31,7 +31,7 @@ def graph_of(function: Callable[..., Any], inputs: Sequence[Any], name: str = "f
 def in_float64(arrays: Sequence[Any]) -> list[Any]:
     """Floating arrays as float64, the others as they are."""
     return [
-        a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind not in "iub" else a
+        a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind not in "iubc" else a
         for a in arrays
     ]
 

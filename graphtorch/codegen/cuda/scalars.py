@@ -129,6 +129,8 @@ def expression(op: str, dtype: DType, args: Sequence[Atom]) -> str:
             if floating:
                 return f"{_function('fabs', given)}({xs[0]})"
             return xs[0] if given.kind in "ub" else f"gt_abs({xs[0]})"
+        case "exp_nonpositive":
+            return f"{_function('exp', given)}({xs[0]})"
         case "min" | "max":
             return f"gt_{op}({xs[0]}, {xs[1]})"
         case "fma":

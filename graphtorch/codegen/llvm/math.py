@@ -94,18 +94,22 @@ def magic(dtype: DType) -> float:
     return 12582912.0 if dtype is float32 else 6755399441055744.0
 
 
-def power_of_two(s: Any, rounded_bits: Any, dtype: DType) -> Any:
-    """2**n from the bits of n + magic; n within the normal exponents."""
-    shift = mantissa_bits(dtype)
-    bias = 127 if dtype is float32 else 1023
-    shifted = s.shift_left(rounded_bits, shift)
-    return s.bitcast(s.add(shifted, bias << shift), dtype)
+def exponent_bias(dtype: DType) -> int:
+    return 127 if dtype is float32 else 1023
 
 
-def times_power_of_two(s: Any, p: Any, rounded_bits: Any) -> Any:
-    """p * 2**n for p in (0.5, 2) and any n: in two steps, so that denormals round once."""
-    half = s.bits_right(rounded_bits, 1)
-    rest = s.sub(rounded_bits, half)
+def power_of_two(s: Any, biased: Any, dtype: DType) -> Any:
+    """2**n from an integer whose low bits are n + exponent bias; n within the normal exponents."""
+    return s.bitcast(s.shift_left(biased, mantissa_bits(dtype)), dtype)
+
+
+def times_power_of_two(s: Any, p: Any, twice_biased: Any) -> Any:
+    """p * 2**n for p in (0.5, 2) and any n, from an integer whose low bits are n + 2 biases.
+
+    In two steps, so that denormals round once.
+    """
+    half = s.bits_right(twice_biased, 1)
+    rest = s.sub(twice_biased, half)
     return s.mul(s.mul(p, power_of_two(s, half, p.dtype)), power_of_two(s, rest, p.dtype))
 
 

@@ -1,4 +1,4 @@
-"""Exponential functions: exp exp2 expm1 sigmoid tanh sinh cosh.
+"""Exponential functions: exp exp_nonpositive exp2 expm1 sigmoid tanh sinh cosh.
 
 Argument reduction x = n ln2 + r, |r| <= ln2 / 2, n by adding a magic number; e**r = 1 + r + r*r*q(r).
 """
@@ -12,6 +12,7 @@ from .math import (
     clamp_above,
     clamp_below,
     copy_sign,
+    exponent_bias,
     horner,
     integer_of,
     magic,
@@ -47,20 +48,22 @@ _LOWEST = {float32: -104.0, float64: -746.0}  # below: exp is 0
 _HIGHEST = {float32: 89.0, float64: 710.0}  # above: exp is inf
 
 
-def reduced(s: Any, x: Any) -> tuple[Any, Any]:
-    """The bits of n + magic, and r."""
+def reduced(s: Any, x: Any, offset: int) -> tuple[Any, Any]:
+    """An integer whose low bits are n + offset, and r."""
     dtype: DType = x.dtype
     high, low = _LN2[dtype]
-    t = s.fma(x, _LOG2_E, magic(dtype))
-    n = s.sub(t, magic(dtype))
+    t = s.fma(x, _LOG2_E, magic(dtype) + offset)
+    n = s.sub(t, magic(dtype) + offset)
     r = s.fma(n, -low, s.fma(n, -high, x))
     return s.bitcast(t, integer_of(dtype)), r
 
 
-def exp_of_nonpositive(s: Any, x: Any) -> Any:
-    """e**x for x <= 0 (or NaN)."""
-    n, r = reduced(s, clamp_below(s, x, _LOWEST[x.dtype]))
-    return times_power_of_two(s, _exp_of_small(s, r), n)
+@program_for("exp_nonpositive")
+def exp_nonpositive(s: Any, x: Any) -> Any:
+    """e**x for x <= 0 (or NaN): 2**(n + 63) is a normal number, and denormals round once, at the end."""
+    offset = exponent_bias(x.dtype) + 63
+    n, r = reduced(s, clamp_below(s, x, _LOWEST[x.dtype]), offset)
+    return s.mul(s.mul(_exp_of_small(s, r), power_of_two(s, n, x.dtype)), 2.0**-63)
 
 
 def _exp_of_small(s: Any, r: Any) -> Any:
@@ -69,12 +72,14 @@ def _exp_of_small(s: Any, r: Any) -> Any:
 
 @program_for("exp")
 def exp(s: Any, x: Any) -> Any:
-    return exp_of_nonpositive(s, clamp_above(s, x, _HIGHEST[x.dtype]))
+    bounded = clamp_above(s, clamp_below(s, x, _LOWEST[x.dtype]), _HIGHEST[x.dtype])
+    n, r = reduced(s, bounded, 2 * exponent_bias(x.dtype))
+    return times_power_of_two(s, _exp_of_small(s, r), n)
 
 
 def exp_normal(s: Any, x: Any) -> Any:
     """e**x where neither it nor its parts leave the normal numbers."""
-    n, r = reduced(s, x)
+    n, r = reduced(s, x, exponent_bias(x.dtype))
     return s.mul(_exp_of_small(s, r), power_of_two(s, n, x.dtype))
 
 
@@ -90,17 +95,18 @@ def exp2(s: Any, x: Any) -> Any:
     dtype = x.dtype
     low, high = (-151.0, 129.0) if dtype is float32 else (-1076.0, 1025.0)
     x = clamp_above(s, clamp_below(s, x, low), high)
-    t = s.add(x, magic(dtype))
-    r = s.sub(x, s.sub(t, magic(dtype)))
+    offset = magic(dtype) + 2 * exponent_bias(dtype)
+    t = s.add(x, offset)
+    r = s.sub(x, s.sub(t, offset))
     n = s.bitcast(t, integer_of(dtype))
     if dtype is float32:
         return times_power_of_two(s, horner(s, r, (1.0, *_EXP2)), n)
     return times_power_of_two(s, _exp_of_small(s, s.mul(r, 0.6931471805599453)), n)
 
 
-def expm1_parts(s: Any, x: Any) -> tuple[Any, Any, Any]:
-    """n + magic, e**r and e**r - 1, the last with full relative accuracy."""
-    n, r = reduced(s, x)
+def expm1_parts(s: Any, x: Any, offset: int) -> tuple[Any, Any, Any]:
+    """n + offset as `reduced` has it, e**r and e**r - 1, the last with full relative accuracy."""
+    n, r = reduced(s, x, offset)
     e = s.fma(s.mul(r, r), horner(s, r, _Q_RELATIVE[x.dtype]), r)
     return n, s.add(e, 1.0), e
 
@@ -109,8 +115,9 @@ def expm1_parts(s: Any, x: Any) -> tuple[Any, Any, Any]:
 def expm1(s: Any, x: Any) -> Any:
     dtype = x.dtype
     bounded = clamp_above(s, clamp_below(s, x, -40.0), _HIGHEST[dtype])
-    n, grown, e = expm1_parts(s, bounded)
-    scale = power_of_two(s, n, dtype)
+    bias = exponent_bias(dtype)
+    n, grown, e = expm1_parts(s, bounded, 2 * bias)
+    scale = power_of_two(s, s.sub(n, bias), dtype)
     near = s.fma(scale, e, s.sub(scale, 1.0))
     y = s.select(s.less(x, 40.0), near, times_power_of_two(s, grown, n))
     return s.select(s.isnan(x), x, s.select(s.equal(x, 0.0), x, y))
@@ -118,14 +125,14 @@ def expm1(s: Any, x: Any) -> Any:
 
 def expm1_of_nonpositive(s: Any, x: Any) -> Any:
     """e**x - 1 for -40 <= x <= 0."""
-    n, _, e = expm1_parts(s, x)
+    n, _, e = expm1_parts(s, x, exponent_bias(x.dtype))
     scale = power_of_two(s, n, x.dtype)
     return s.fma(scale, e, s.sub(scale, 1.0))
 
 
 @program_for("sigmoid")
 def sigmoid(s: Any, x: Any) -> Any:
-    e = exp_of_nonpositive(s, s.neg(s.abs(x)))  # e**-|x|: right down to denormal results
+    e = exp_nonpositive(s, s.neg(s.abs(x)))  # e**-|x|: right down to denormal results
     return s.div(s.select(s.less(x, 0.0), e, 1.0), s.add(e, 1.0))
 
 
@@ -155,5 +162,5 @@ def cosh(s: Any, x: Any) -> Any:
 
 def _half_exp(s: Any, a: Any) -> Any:
     """e**a / 2 for a >= 0: overflows only where the result does."""
-    n, r = reduced(s, clamp_above(s, a, 711.0))
+    n, r = reduced(s, clamp_above(s, a, 711.0), 2 * exponent_bias(a.dtype))
     return times_power_of_two(s, _exp_of_small(s, r), s.sub(n, 1))

@@ -14,6 +14,7 @@ from .math import (
     clamp_above,
     clamp_below,
     copy_sign,
+    exponent_bias,
     fast_two_sum,
     horner,
     integer_of,
@@ -218,7 +219,7 @@ def _power_of_magnitude(s: Any, a: Any, y: Any, narrow: bool) -> Any:
     outside = s.less(750.0, s.abs(product))
     rest = s.select(outside, 0.0, rest)
     product = clamp_above(s, clamp_below(s, product, -750.0), 750.0)
-    n, r = reduced(s, product)
+    n, r = reduced(s, product, 2 * exponent_bias(float64))
     r = s.add(r, rest)
     from .math_exp import _exp_of_small
 

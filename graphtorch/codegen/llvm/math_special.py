@@ -11,7 +11,7 @@ from typing import Any
 
 from ...ir.types import float64
 from .math import clamp_above, copy_sign, horner, program_for, two_product
-from .math_exp import exp_normal, exp_of_nonpositive
+from .math_exp import exp_nonpositive, exp_normal
 from .math_log import log, log1p
 from .math_trig import tan
 
@@ -57,7 +57,7 @@ def _erfc_far(s: Any, a: Any) -> Any:
     a = clamp_above(s, a, 28.0)
     t = s.div(s.sub(a, 3.75), s.add(a, 3.75))
     square, lost = two_product(s, a, a)
-    e = exp_of_nonpositive(s, s.neg(square))
+    e = exp_nonpositive(s, s.neg(square))
     scaled = s.div(horner(s, t, _ERFC), s.fma(a, 2.0, 1.0))
     return s.mul(e, s.fma(s.neg(lost), scaled, scaled))
 
@@ -100,7 +100,7 @@ def erfinv(s: Any, x: Any) -> Any:
     guess = s.select(s.less(w, 5.0), s.mul(a, horner(s, s.sub(w, 2.5), _ERFINV_NEAR)), far)
     tail = s.sub(s.sub(1.0, a), _erfc_far(s, guess))
     gap = s.select(s.less(guess, 0.7), s.sub(_erf_near(s, guess), a), tail)
-    e = exp_of_nonpositive(s, s.neg(s.mul(guess, guess)))
+    e = exp_nonpositive(s, s.neg(s.mul(guess, guess)))
     step = s.div(s.mul(gap, math.sqrt(math.pi) / 2), e)
     y = s.sub(guess, s.div(step, s.fma(guess, step, 1.0)))
     y = s.select(s.equal(a, 1.0), math.inf, s.select(s.less(1.0, a), math.nan, y))

@@ -22,7 +22,7 @@ from .creation import iota
 from .derived import derived
 from .inference import require, require_kind
 from .kernels import Array, widened
-from .pointwise import eq, exp, le, log, where
+from .pointwise import eq, exp_nonpositive, le, log, where
 from .reduction import amax, restored, sum
 from .samples import Case, flags, normal
 from .view import expand, reshape, stop_gradient
@@ -200,7 +200,7 @@ def _softmax_and_logsumexp(scores: Any, hides: bool) -> tuple[Any, Any]:
     top = stop_gradient(amax(scores, dims=(last,)))
     if hides:
         top = where(eq(top, -math.inf), 0, top)
-    e = exp(scores - restored(top, shape, (last,)))
+    e = exp_nonpositive(scores - restored(top, shape, (last,)))
     total = sum(e, dims=(last,))
     logsumexp = log(total) + top
     if hides:

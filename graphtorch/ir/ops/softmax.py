@@ -10,7 +10,7 @@ from ..op import Op, declare
 from ..types import TensorType
 from .inference import require_dim, require_kind
 from .kernels import Array, widened
-from .pointwise import exp, log
+from .pointwise import exp, exp_nonpositive, log, reciprocal
 from .reduction import amax, restored, sum
 from .samples import Case, normal
 from .view import stop_gradient
@@ -55,8 +55,9 @@ def _centred(x: Any, dim: int) -> Any:
 def _softmax_decomposed(x: Any, *, dim: int) -> Any:
     if not x.ndim or 0 in x.shape:
         return exp(x - x)
-    e = exp(_centred(x, dim))
-    return e / _total(e, dim)
+    e = exp_nonpositive(_centred(x, dim))
+    total = sum(e, dims=(dim,))  # at least 1: one division a row, not one an element
+    return e * restored(reciprocal(total), tuple(x.shape), (dim,))
 
 
 def _log_softmax(x: Array, *, dim: int) -> Array:
@@ -71,7 +72,7 @@ def _log_softmax_decomposed(x: Any, *, dim: int) -> Any:
     if not x.ndim or 0 in x.shape:
         return x - x
     low = _centred(x, dim)
-    return low - restored(log(sum(exp(low), dims=(dim,))), tuple(x.shape), (dim,))
+    return low - restored(log(sum(exp_nonpositive(low), dims=(dim,))), tuple(x.shape), (dim,))
 
 
 def _backward_type(dy: TensorType, output: TensorType, *, dim: int) -> TensorType:

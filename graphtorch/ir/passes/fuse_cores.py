@@ -34,7 +34,7 @@ CONTRACTIONS = frozenset("matmul conv conv_input_grad conv_weight_grad".split())
 CREATIONS = frozenset(("full", "iota"))
 
 CALLS = frozenset(
-    """exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh
+    """exp exp_nonpositive exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh
     erf erfc erfinv sigmoid lgamma digamma pow atan2 hypot fmod remainder floor_divide""".split()
 )
 SLOW = frozenset("div sqrt rsqrt reciprocal".split())
