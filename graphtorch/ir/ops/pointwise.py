@@ -157,6 +157,7 @@ relu       = _row("relu",       "x", NUMBERS, lambda x: np.maximum(x, 0), lambda
 sqrt       = _row("sqrt",       "x", FLOATS,  np.sqrt,       _call("sqrt"),                              lambda g, y: g / (2 * y), samples=_POSITIVE)
 rsqrt      = _row("rsqrt",      "x", FLOATS,  lambda x: np.reciprocal(np.sqrt(x)), _call("rsqrt"),       lambda g, y: -0.5 * g * (y * y * y), samples=_POSITIVE)
 exp        = _row("exp",        "x", FLOATS,  np.exp,        _call("exp"),                               lambda g, y: g * y, samples=_ALL)
+exp_nonpositive = _row("exp_nonpositive", "x", FLOATS, np.exp, _call("exp_nonpositive"),                 lambda g, y: g * y, samples=on(-8, 0))  # for x <= 0 only
 exp2       = _row("exp2",       "x", FLOATS,  np.exp2,       _call("exp2"),                              lambda g, y: g * (y * math.log(2)), samples=_ALL)
 expm1      = _row("expm1",      "x", FLOATS,  np.expm1,      _call("expm1"),                             lambda g, y: g * (y + 1), samples=_ALL)
 log        = _row("log",        "x", FLOATS,  np.log,        _call("log"),                               lambda g, x: g / x, samples=_POSITIVE)
