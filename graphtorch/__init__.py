@@ -40,7 +40,7 @@ from .frontend.functional.comparison import (
     logical_and, logical_or, logical_xor, lt, masked_fill, masked_scatter, ne, not_equal, where,
 )  # fmt: skip
 from .frontend.functional.complex import (
-    angle, complex, conj, imag, isreal, polar, real, resolve_conj, view_as_complex, view_as_real,
+    angle, complex, conj, conj_physical, imag, isreal, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .frontend.functional.conversion import clone, detach, fill
 from .frontend.functional.decomposition import (
@@ -114,7 +114,8 @@ from .frontend.size import Size
 from .frontend.tensor import Tensor
 from .ir.types import DType as dtype
 from .ir.types import (
-    bfloat16, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, uint8,
+    bfloat16, complex64, complex128, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float16, float32,
+    float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
 )  # fmt: skip
 from .ir.types import bool_ as bool
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import message, user_frame
 from ..ir import dispatch
-from ..ir.derivative import fill_cotangents, plan_for, type_of
+from ..ir.derivative import Conjugated, fill_cotangents, plan_for, type_of
 from ..ir.op import Op
 from ..ir.types import BY_NUMPY, TensorType
 from . import grad_mode
@@ -232,7 +232,8 @@ def record(
         ),
         attrs,
     )
-    node.plan = plan
+    kind = outputs[0]._array.dtype.kind if len(outputs) == 1 else "".join([y._array.dtype.kind for y in outputs])
+    node.plan = Conjugated(plan) if "c" in kind and "conjugates" not in op.meta else plan
     node.position = _code_position()
     versions = []
     saved = [None if isinstance(x, Tensor) else x for x in inputs]
@@ -493,6 +494,13 @@ def _roots(tensors: Any, grads: Any) -> list[tuple[Tensor, Tensor]]:
                         "grad can be implicitly created only for scalar outputs",
                         operands={"tensor": tensor.type_},
                         hint="reduce to a scalar (.sum(), .mean()) or pass gradient=",
+                    )
+                )
+            if tensor._array.dtype.kind == "c":
+                raise RuntimeError(
+                    message(
+                        f"grad can be implicitly created only for real scalar outputs but got {tensor.dtype!r}",
+                        operands={"tensor": tensor.type_},
                     )
                 )
             grad = ops.full(shape=tensor._array.shape, value=1, dtype=tensor.dtype)

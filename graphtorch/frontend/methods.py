@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import message
 from ..ir import dispatch, ops
 from . import creation, from_data, inplace
 from .functional import arranging as _a
@@ -42,11 +43,25 @@ from .storage import (
     storage_offset,
     stride,
 )  # fmt: skip
-from .tensor import Tensor, wrap
+from .tensor import Tensor
 
 _stack = dispatch._stack
 
 # ---- properties
+
+
+def _hermitian(self: Tensor) -> Tensor:
+    if self._array.ndim not in (0, 2):
+        raise RuntimeError(
+            message(
+                "tensor.H is only supported on matrices (2-D tensors). Got"
+                f" {self._array.ndim}-D tensor.",
+                operands={"self": self.type_},
+                hint="use tensor.mH for batches of matrices",
+            )
+        )
+    return _s.adjoint(self) if self._array.ndim else _z.conj(self)
+
 
 PROPERTIES: dict[str, Any] = {
     "shape": property(lambda self: Size(self._array.shape), doc="The sizes of all dims."),
@@ -54,7 +69,7 @@ PROPERTIES: dict[str, Any] = {
     "device": property(_v.device_of, doc="Where the tensor lives."),
     "T": property(lambda self: ops.permute(self, dims=tuple(range(self._array.ndim))[::-1]), doc="All dims reversed."),
     "mT": property(lambda self: _s.transpose(self, -2, -1), doc="The last two dims exchanged."),
-    "H": property(_s.t, doc="The transpose of a matrix (conjugated if complex)."),
+    "H": property(_hermitian, doc="The transpose of a matrix (conjugated if complex)."),
     "mH": property(_s.adjoint, doc="The last two dims exchanged (conjugated if complex)."),
     "data": property(_v.data_of, _v.set_data, doc="The same memory without history."),
     "itemsize": property(lambda self: self._array.itemsize, doc="Bytes of one element."),
@@ -84,19 +99,13 @@ def _layout() -> Any:
 
 
 def _real(self: Tensor) -> Tensor:
-    return self if self._array.dtype.kind != "c" else _part(self, "real")
+    return self if self._array.dtype.kind != "c" else ops.real(self)
 
 
 def _imag(self: Tensor) -> Tensor:
     if self._array.dtype.kind != "c":
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _part(self, "imag")
-
-
-def _part(self: Tensor, name: str) -> Tensor:
-    result = wrap(getattr(self._array, name))
-    result._storage_ = self._storage
-    return result
+    return ops.imag(self)
 
 
 METHODS_ASKING: dict[str, Any] = {
@@ -116,7 +125,6 @@ METHODS_ASKING: dict[str, Any] = {
     "share_memory_": lambda self: self, "is_inference": lambda self: False,
     "get_device": lambda self: -1 if self._device is None else self._device.index or 0,
     "is_conj": lambda self: False, "is_neg": lambda self: False,
-    "resolve_neg": lambda self: self,
     "has_names": lambda self: False, "dense_dim": lambda self: self._array.ndim,
     "equal": _c.equal, "allclose": _c.allclose, "isclose": _c.isclose, "is_nonzero": _c.is_nonzero,
 }  # fmt: skip
@@ -156,7 +164,7 @@ SAME_AS_FUNCTION: dict[Any, str] = {
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
     _d: "cholesky cholesky_solve det inverse logdet matrix_exp pinverse qr slogdet svd",
-    _z: "angle conj resolve_conj isreal",
+    _z: "angle conj conj_physical resolve_conj resolve_neg isreal",
     _o: "sort argsort msort topk kthvalue median nanmedian mode quantile nanquantile unique unique_consecutive",
 }  # fmt: skip
 
@@ -168,6 +176,7 @@ IN_PLACE: dict[Any, str] = {
         " deg2rad rad2deg logit nan_to_num pow float_power atan2 hypot copysign xlogy clamp clip clamp_min"
         " clamp_max gcd lcm true_divide divide multiply subtract negative absolute",
     _c: "eq ne lt le gt ge logical_and logical_or logical_xor masked_fill masked_scatter",
+    _z: "conj_physical",
     _n: "cumsum cumprod",
     _a: "tril triu",
     _i: "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put",

@@ -22,6 +22,7 @@ from ..ir import ops
 from ..ir.types import (
     BY_NUMPY,
     DTYPES,
+    STORED,
     DType,
     bfloat16,
     bool_,
@@ -37,6 +38,7 @@ from .size import Size
 from .tensor import Tensor
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
+_STORED = frozenset(STORED)
 _default_dtype = float32
 
 
@@ -77,7 +79,28 @@ def _promote(a: DType, b: DType) -> DType:
     return int16 if signed.itemsize == 1 else signed
 
 
-_PROMOTED = {(a, b): _promote(a, b) for a in DTYPES for b in DTYPES}
+class _Promoted(dict):
+    """The table; pairs with a dtype that is only stored are refused with PyTorch's words."""
+
+    def __missing__(self, pair: tuple[DType, DType]) -> DType:
+        from .functional.wrapping import scalar_name
+
+        a, b = pair
+        stored, names = [d for d in pair if d in STORED], [scalar_name(d) for d in pair]
+        if a is b:
+            return a
+        if any(d.kind == "f" for d in stored):
+            kinds = "Float8 Types"
+        elif len(stored) == 1 and (a.kind == "f" or b.kind == "f"):
+            return a if a.kind == "f" else b
+        else:
+            kinds = "uint16, uint32, uint64 types"
+        raise RuntimeError(
+            f"Promotion for {kinds} is not supported, attempted to promote {names[0]} and {names[1]}"
+        )
+
+
+_PROMOTED = _Promoted({(a, b): _promote(a, b) for a in DTYPES for b in DTYPES})
 
 
 def promote_types(type1: DType, type2: DType) -> DType:
@@ -217,16 +240,6 @@ def cast(x: Tensor, dtype: DType) -> Tensor:
     """`x` in another dtype; `x` itself if it has it already."""
     if BY_NUMPY[x._array.dtype] is dtype:
         return x
-    if dtype.kind == "c" and x.requires_grad:
-        from ..errors import UnsupportedError, message
-
-        raise UnsupportedError(
-            message(
-                "complex tensors cannot be differentiated",
-                operands={"x": x.type_},
-                hint="compute with the real and imaginary parts, or detach() first",
-            )
-        )
     return ops.cast(x, dtype=dtype)
 
 
@@ -271,6 +284,10 @@ def operands(a: Any, b: Any, dtype: DType | None = None) -> tuple[Any, Any]:
         return cast(a, dtype), cast(b, dtype)
     if dtype is None:
         dtype = result_type(a, b)
+    if dtype in _STORED:
+        from .functional.wrapping import scalar_name
+
+        raise NotImplementedError(f"arithmetic is not implemented for '{scalar_name(dtype)}'")
     if x is not None:
         return cast(a, dtype), weak(b, dtype)
     if y is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnsupportedError, message, user_frame
+from ..errors import message, user_frame
 from ..ir.arithmetic import Arithmetic
 from ..ir.dispatch import _stack
 from ..ir.op import Op
@@ -64,6 +64,10 @@ class Tensor(Arithmetic):
     _retains_grad = False
     _traced: Any = None  # (tracer, node, version), see trace.py
     _device: Any = None  # None: the CPU
+    _level: Any = None  # the transform (grad, vmap, jvp) whose tensor this is, see level.py
+    _inner: Any = None  # what it stands for one level below
+    _tangent: Any = None  # of forward mode
+    _owns_tangent = False
     __array_priority__ = 1000
 
     # ---- what it is
@@ -116,13 +120,9 @@ class Tensor(Arithmetic):
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 message(
-                    "only Tensors of floating point dtype can require gradients",
+                    "only Tensors of floating point and complex dtype can require gradients",
                     operands={"self": self.type_},
                 )
-            )
-        if requires_grad and self._array.dtype.kind == "c":
-            raise UnsupportedError(
-                message("complex tensors cannot be differentiated", operands={"self": self.type_})
             )
         if not requires_grad and self._node is not None:
             raise RuntimeError(
@@ -259,6 +259,9 @@ class Tensor(Arithmetic):
 
         Raises RuntimeError on a leaf that requires grad while grad mode is on.
         """
+        assign = getattr(_stack.top, "assign", None)
+        if assign is not None:
+            return assign(self, value)
         if grad_state.enabled and (
             self._requires_grad or value.requires_grad or self._node is not None
         ):
@@ -333,6 +336,11 @@ def wrap(array: np.ndarray) -> Tensor:
     """Return a new tensor over `array` (shared, not copied)."""
     tensor = Tensor.__new__(Tensor)
     tensor._array = array
-    if _stack.top is not None:
-        tensor._traced = (_stack.top, None, 0)  # made of Python data: a constant of the trace
+    top: Any = _stack.top
+    if top is not None:  # made of Python data: a constant of the trace
+        noted = getattr(top, "noted", None)
+        if noted is None:
+            tensor._traced = (top, None, 0)
+        else:
+            noted(tensor)
     return tensor

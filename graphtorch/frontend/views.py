@@ -30,6 +30,14 @@ def updated(op: Op, attrs: Mapping[str, Any], parent: Any, value: Any) -> Any:
         return value
     if name == "diagonal":
         return ops.diagonal_update(parent, value, **attrs)
+    if name == "view_as_real":
+        return ops.view_as_complex(value)
+    if name == "view_as_complex":
+        return ops.view_as_real(value)
+    if name == "real":
+        return ops.complex(value, ops.imag(parent))
+    if name == "imag":
+        return ops.complex(ops.real(parent), value)
     raise RuntimeError(
         message(
             "unsupported operation: more than one element of the written-to tensor refers to a single"

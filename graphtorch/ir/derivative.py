@@ -185,6 +185,28 @@ class _Wishes:
         return self._places[name]
 
 
+class Conjugated:
+    """The rules of a holomorphic op for complex values: the adjoint is conj . transpose . conj.
+
+    Rules compute with the transposed Jacobian; PyTorch's gradients of complex values want the
+    conjugate transposed one.  Rows that are not holomorphic say `meta["conjugates"]` and are not wrapped.
+    """
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+
+    def __call__(self, inputs: Sequence[Any], y: Any, g: Any, attrs: dict[str, Any]) -> list[Any]:
+        """Run the rules on conjugated cotangents."""
+        turned = tuple(map(_conjugate, g)) if isinstance(g, tuple) else _conjugate(g)
+        return [_conjugate(found) for found in self.plan(inputs, y, turned, attrs)]
+
+
+def _conjugate(x: Any) -> Any:
+    return x if x is None or type_of(x).dtype.kind != "c" else OPS["conj"](x)
+
+
 _plans: dict[tuple[Op, tuple[bool, ...]], Plan] = {}
 
 

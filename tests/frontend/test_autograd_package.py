@@ -83,10 +83,24 @@ def test_retain_grad():
     assert x.grad.tolist() == [18, 18]
 
 
-def test_complex_tensors_refuse_gradients():
-    z = torch.complex(torch.ones(2), torch.ones(2))
-    assert z.abs().tolist() == pytest.approx([2**0.5] * 2)
-    with pytest.raises(NotImplementedError, match="complex"):
-        z.requires_grad_()
-    with pytest.raises(NotImplementedError, match="complex"):
-        torch.ones(2, requires_grad=True).to(torch.complex64)
+def test_gradients_of_complex_tensors_are_conjugated():
+    z = torch.tensor([3 + 4j], requires_grad=True)
+    z.abs().sum().backward()
+    assert z.grad.tolist() == pytest.approx([0.6 + 0.8j])
+    x = torch.ones(2, requires_grad=True)
+    (x.to(torch.complex64) * (2 + 5j)).real.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="real scalar"):
+        z.sum().backward()
+
+
+def test_writing_through_the_parts_of_a_complex_tensor():
+    z = torch.zeros(2, dtype=torch.complex64)
+    z.real.fill_(1)
+    torch.view_as_real(z)[..., 1].add_(2)
+    assert z.tolist() == [1 + 2j] * 2
+    pairs = torch.ones(2, 2, requires_grad=True)
+    whole = torch.view_as_complex(pairs * 1)
+    whole.mul_(2j)
+    torch.view_as_real(whole).select(-1, 0).sum().backward()
+    assert pairs.grad.tolist() == [[0, -2], [0, -2]]

@@ -188,7 +188,9 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """`dot` for real dtypes."""
+    """The scalar product of two vectors, the first of them conjugated."""
+    if input._array.dtype.kind == "c":
+        input = ops.conj(input)
     return dot(input, other)
 
 

@@ -42,6 +42,9 @@ def var(
             )
         )
     dims = wrap_dims(dim, len(shape))
+    if input._array.dtype.kind == "c":
+        parts = (ops.var(part, dims=dims, correction=by) for part in (ops.real(input), ops.imag(input)))
+        return _kept(ops.add(*parts), shape, dims, keepdim)
     result = _kept(ops.var(input, dims=dims, correction=by), shape, dims, keepdim)
     return result if out is None else into(out, result)
 
@@ -90,6 +93,8 @@ def vector_norm(
                 operands={"x": x.type_},
             )
         )
+    if x._array.dtype.kind == "c":
+        x = ops.abs(x)
     shape = x._array.shape
     dims = wrap_dims(dim, len(shape))
     if ord == 2:

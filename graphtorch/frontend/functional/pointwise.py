@@ -242,7 +242,11 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
-sgn = sign
+def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`sign`, and x / |x| for complex numbers."""
+    complex_ = check_tensor("sgn", input)._array.dtype.kind == "c"
+    result = ops.complex_sign(input) if complex_ else ops.sign(input)
+    return result if out is None else into(out, result)
 
 
 def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:

@@ -187,8 +187,9 @@ def t(input: Tensor) -> Tensor:
 
 
 def adjoint(input: Tensor) -> Tensor:
-    """The last two dims exchanged (real dtypes: no conjugation needed)."""
-    return transpose(input, -2, -1)
+    """The last two dims exchanged, conjugated if complex."""
+    turned = transpose(input, -2, -1)
+    return ops.conj(turned) if input._array.dtype.kind == "c" else turned
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:

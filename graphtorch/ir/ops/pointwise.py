@@ -7,6 +7,7 @@ scalar target.  Dtypes an op takes: FLOATS, NUMBERS (no bool), INTEGERS (with bo
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -205,8 +206,12 @@ def _cast_type(x: TensorType, *, dtype: DType) -> TensorType:
 def _cast(x: Array, *, dtype: DType) -> Any:
     if dtype.kind == "b":
         return x != 0
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = x.real
     if x.dtype.kind in "fV" and dtype.kind == "u":  # as PyTorch: through int64, so negatives wrap
         return x.astype(np.int64).astype(dtype.numpy)
+    if dtype.itemsize == 1 and dtype.name == "float8_e4m3fn":  # as PyTorch: what is too large is 448
+        return np.clip(x.astype(np.float32), -448, 448).astype(dtype.numpy)
     return x.astype(dtype.numpy)
 
 
@@ -246,14 +251,14 @@ def _ties(better: Callable[[Any, Any], Any], other: str) -> Callable[..., Any]:
 
 
 def _pow(a: Any, b: Any) -> Any:
-    if isinstance(b, (int, float)):  # the exponents PyTorch singles out too
+    if isinstance(b, (int, float, complex)):  # the exponents PyTorch singles out too
         if b == 2:
             return np.square(a)
         if b == 3:
             return np.square(a) * a
         if b == 1:
             return a.copy()
-        if a.dtype.kind == "f":
+        if a.dtype.kind in "fc":
             if b == 0.5:
                 return np.sqrt(a)
             if b == -1:
@@ -279,16 +284,20 @@ def _integer_pow(a: Array, b: Array) -> Array:
 
 
 def _pow_base_rule(g: Any, a: Any, b: Any) -> Any:
-    if isinstance(b, (int, float)):
+    if isinstance(b, (int, float, complex)):
         return _flat(g) if b == 0 else g * (b * pow(a, b - 1)) if b != 2 else g * (2 * a)
     return g * where(eq(b, 0), 0, b * pow(a, b - 1))
 
 
 def _pow_exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if isinstance(a, complex):
+        return g * (y * cmath.log(a)) if a != 0 else where(eq(b, 0), 0, 0 * y)
     if isinstance(a, (int, float)):
         if a == 0:
             return where(ge(b, 0), 0, g * (y * -math.inf))
         return g * (y * (math.log(a) if a > 0 else math.nan))
+    if y.dtype.kind == "c":
+        return where(eq(a, 0), 0, g * (y * log(a)))
     return where(logical_and(eq(a, 0), ge(b, 0)), 0, g * (y * log(a)))
 
 
