@@ -40,7 +40,18 @@ def alias_of(self: Tensor) -> Tensor:
     """Another tensor object for the same value: data, history and what a tracer knows of it."""
     alias = Tensor.__new__(Tensor)
     alias._array, alias._storage_ = self._array, self._storage
-    for name in ("_view", "_view_epoch", "_node", "_index", "_requires_grad", "_traced", "_device"):
+    for name in (
+        "_view",
+        "_view_epoch",
+        "_node",
+        "_index",
+        "_requires_grad",
+        "_traced",
+        "_device",
+        "_level",
+        "_inner",
+        "_tangent",
+    ):
         if name in self.__dict__:
             setattr(alias, name, self.__dict__[name])
     return alias
@@ -51,6 +62,9 @@ def become(self: Tensor, other: Tensor) -> None:
     self._array, self._storage_ = other._array, other._storage
     self._view, self._view_epoch = other._view, other._view_epoch
     self._node, self._index, self._traced = other._node, other._index, other._traced
+    if other._level is not None or self._level is not None:
+        self._level, self._inner = other._level, other._inner
+        self._tangent = other._tangent
 
 
 def left_if_from_outside(self: Tensor, reason: str) -> None:

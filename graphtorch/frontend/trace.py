@@ -433,13 +433,16 @@ def _identifier(name: str) -> str:
 
 def is_tracing() -> bool:
     """Whether a tracer answers on this thread."""
-    return dispatch._stack.top.__class__ is Tracer
+    return active() is not None
 
 
 def active() -> Tracer | None:
     """The tracer of this thread, if any."""
-    top = dispatch._stack.top
-    return top if top.__class__ is Tracer else None
+    top: Any = dispatch._stack.top
+    if top is None or top.__class__ is Tracer:
+        return top
+    below = getattr(top, "recorder", None)  # a level of torch.func above a tracer
+    return below if below.__class__ is Tracer else None
 
 
 def runtime_scalar(holder: Any, key: Any) -> Any:
