@@ -27,7 +27,8 @@ class finfo:
         self.max = float(info.max)
         self.min = float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = 10.0**-info.precision
+        # the digits that survive: float8 has none
+        self.resolution = 10.0 ** -(info.precision if dtype.itemsize > 1 else 0)
 
     def __repr__(self) -> str:
         def brief(x: float) -> str:

@@ -31,7 +31,7 @@ from ..ir import dispatch, ops
 from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node, Source
 from ..ir.op import Op
-from ..ir.types import TensorType, float64
+from ..ir.types import EAGER_ONLY, TensorType, float64
 from . import views
 from .autograd import SavedOutput
 from .autograd import _sequence as next_sequence
@@ -129,14 +129,14 @@ class Tracer:
         if self.left is not None:  # nothing more to write down; the run itself goes on
             return _eager.process(op, inputs, attrs)
         for x in inputs:
-            if isinstance(x, Tensor) and x._array.dtype.kind == "c":
-                self.leave(f"{op.name}: complex tensors are computed eagerly")
+            if isinstance(x, Tensor) and x._array.dtype in EAGER_ONLY:
+                self.leave(f"{op.name}: {x.dtype} tensors are computed eagerly")
                 return _eager.process(op, inputs, attrs)
         values = tuple([self.value(x) if isinstance(x, Tensor) else x for x in inputs])
         output = _eager.process(op, inputs, attrs)
         first = output[0] if output.__class__ is tuple else output
-        if first._array.dtype.kind == "c":
-            self.leave(f"{op.name}: complex tensors are computed eagerly")
+        if first._array.dtype in EAGER_ONLY:
+            self.leave(f"{op.name}: {first.dtype} tensors are computed eagerly")
             return output
         try:
             node = self.builder.add(op, values, attrs, source=self._source())

@@ -36,6 +36,14 @@ class DType:
     def is_signed(self) -> bool:
         return self.kind in "ifc"
 
+    def to_real(self) -> DType:
+        """The dtype of this one's real parts."""
+        return {"complex64": float32, "complex128": float64}.get(self.name, self)
+
+    def to_complex(self) -> DType:
+        """The dtype of complex numbers with parts of this one; raises KeyError where there is none."""
+        return self if self.is_complex else BY_NAME[_COMPLEX[self.name]]
+
     def __getitem__(self, shape: int | tuple[int, ...]) -> TensorType:
         return TensorType(self, shape if isinstance(shape, tuple) else (shape,))
 
@@ -64,14 +72,28 @@ uint8      = _dtype("uint8",      "u8",   np.uint8,            "u")
 bool_      = _dtype("bool",       "bool", np.bool_,            "b")
 complex64  = _dtype("complex64",  "c64",  np.complex64,        "c")
 complex128 = _dtype("complex128", "c128", np.complex128,       "c")
+# held and converted, but nothing computes with them
+uint16     = _dtype("uint16",     "u16",  np.uint16,           "u")
+uint32     = _dtype("uint32",     "u32",  np.uint32,           "u")
+uint64     = _dtype("uint64",     "u64",  np.uint64,           "u")
+float8_e4m3fn   = _dtype("float8_e4m3fn",   "f8e4m3fn",   ml_dtypes.float8_e4m3fn,   "f")
+float8_e5m2     = _dtype("float8_e5m2",     "f8e5m2",     ml_dtypes.float8_e5m2,     "f")
+float8_e4m3fnuz = _dtype("float8_e4m3fnuz", "f8e4m3fnuz", ml_dtypes.float8_e4m3fnuz, "f")
+float8_e5m2fnuz = _dtype("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz, "f")
 # fmt: on
 
 DTYPES: tuple[DType, ...] = (
     float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_, complex64, complex128,
 )  # fmt: skip
-BY_NAME = {d.name: d for d in DTYPES}
+# what a tensor can hold and be cast to, eagerly; no op computes with these
+STORED: tuple[DType, ...] = (
+    uint16, uint32, uint64, float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz,
+)  # fmt: skip
+_COMPLEX = {"float32": "complex64", "float64": "complex128"}
+BY_NAME = {d.name: d for d in DTYPES + STORED}
 BY_SHORT = {d.short: d for d in DTYPES}
-BY_NUMPY = {d.numpy: d for d in DTYPES}
+BY_NUMPY = {d.numpy: d for d in DTYPES + STORED}
+EAGER_ONLY = frozenset(d.numpy for d in STORED) | {complex64.numpy, complex128.numpy}
 
 
 def dtype_by_name(name: str) -> DType:

@@ -24,6 +24,7 @@ from ..ir.types import BY_NAME, DType
 _NAMES = {
     "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32",
     "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL", "complex64": "C64",
+    "uint16": "U16", "uint32": "U32", "uint64": "U64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
 }  # fmt: skip
 _DTYPES: dict[str, DType] = {short: BY_NAME[name] for name, short in _NAMES.items()}
 _LARGEST_HEADER = 100_000_000

@@ -13,7 +13,7 @@ from .. import promotion
 from ..device import CPU, device
 from ..grad_mode import state as grad_state
 from ..tensor import Tensor, wrap
-from .wrapping import concrete, fit, fresh, plain_write, touched
+from .wrapping import concrete, fit, fresh, plain_write, scalar_name, touched
 
 _stack = dispatch._stack
 
@@ -107,7 +107,8 @@ def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The dtype's old name ("torch.FloatTensor"), or the tensor in another dtype."""
     if dtype is None:
         room = "" if self._device is None else f"{self._device.type}."
-        return f"torch.{room}{_LEGACY_NAME.get(self.dtype.name, self.dtype.name)}"
+        name = _LEGACY_NAME.get(self.dtype.name) or f"{scalar_name(self.dtype)}Tensor"
+        return f"torch.{room}{name}"
     if isinstance(dtype, str):
         dtype = BY_NAME[LEGACY[dtype.rpartition(".")[2]]]
     elif not isinstance(dtype, DType):

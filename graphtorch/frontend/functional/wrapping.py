@@ -7,6 +7,7 @@ sqrt_ = inplace(sqrt)               ->  Tensor.sqrt_()
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +33,17 @@ SCALAR_NAMES = {
     "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16",
     "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte",
     "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64", "float8_e4m3fn": "Float8_e4m3fn",
+    "float8_e5m2": "Float8_e5m2", "float8_e4m3fnuz": "Float8_e4m3fnuz", "float8_e5m2fnuz": "Float8_e5m2fnuz",
 }  # fmt: skip
 
 C_NAMES = {
     "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
     "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
     "uint8": "unsigned char", "bool": "bool", "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
+    "complex128": "c10::complex<double>", "uint16": "unsigned short", "uint32": "unsigned int",
+    "uint64": "unsigned long", "float8_e4m3fn": "c10::Float8_e4m3fn", "float8_e5m2": "c10::Float8_e5m2",
+    "float8_e4m3fnuz": "c10::Float8_e4m3fnuz", "float8_e5m2fnuz": "c10::Float8_e5m2fnuz",
 }  # fmt: skip
 
 
@@ -110,6 +115,22 @@ def into(out: Tensor, result: Tensor) -> Tensor:
 def into_all(outs: Any, results: tuple[Any, ...]) -> list[Tensor]:
     """`into` for functions with several results."""
     return [into(o, r) for o, r in zip(outs, results, strict=True)]
+
+
+def accepts_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: the function also takes `out=`, a tensor (or as many as it has results) to fill."""
+
+    @functools.wraps(function)
+    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if out is None:
+            return result
+        if isinstance(result, Tensor):
+            return into(out, result)
+        stored = into_all(out, result)
+        return type(result)(*stored) if hasattr(result, "_fields") else type(result)(stored)
+
+    return with_out
 
 
 def fit(target: Tensor, value: Tensor) -> Tensor:
@@ -235,11 +256,12 @@ def float_unary(op: Op, name: str = "") -> Callable[..., Tensor]:
 
 
 def binary(
-    op: Op, name: str = "", *, floats: bool = False, scalars: bool = True
+    op: Op, name: str = "", *, floats: bool = False, scalars: str = "both"
 ) -> Callable[..., Tensor]:
     """A function of two operands with promotion and broadcasting.
 
-    floats: integers are converted to the default dtype.  scalars: a Python number may be passed.
+    floats: integers are converted to the default dtype.  scalars: where a Python number may be
+    passed: "" (nowhere), "other" (as second operand), "one" (as one of the two), "both".
     """
     name = name or op.name
 
@@ -264,12 +286,17 @@ def binary(
     )
 
 
-def check_operands(name: str, input: Any, other: Any, scalars: bool = True) -> None:
-    """Raise TypeError unless both are tensors or (with `scalars`) numbers."""
-    for position, (argument, value) in enumerate((("input", input), ("other", other)), 1):
-        if isinstance(value, Tensor) or (scalars and promotion.is_number(value)):
-            continue
-        raise not_tensor(name, argument, position, value)
+def check_operands(name: str, input: Any, other: Any, scalars: str = "both") -> None:
+    """Raise TypeError unless both are tensors or, where `scalars` allows it (see `binary`), numbers."""
+    first, second = isinstance(input, Tensor), isinstance(other, Tensor)
+    if not first and not (
+        scalars in ("one", "both")
+        and promotion.is_number(input)
+        and (second or scalars == "both")
+    ):
+        raise not_tensor(name, "input", 1, input)
+    if not second and not (scalars and promotion.is_number(other)):
+        raise not_tensor(name, "other", 2, other)
 
 
 def dtype_of(x: Tensor) -> DType:
