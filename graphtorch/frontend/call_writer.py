@@ -8,44 +8,31 @@
         p0._grad = t1                         # what `backward()` inside the function left
         return t0
 
-A compiled forward also puts one `CompiledBackward` on the eager tape.
+A compiled forward also puts one node on the eager tape (`compiled_backward`).
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UnsupportedError, message
-from ..ir import ops
+from ..errors import UnsupportedError
 from ..ir.graph import Graph
 from . import pytree
-from .autograd import TapeNode, zero_of
 from .checker import Checker
+from .compiled_backward import FREED, Attacher, contiguous
 from .returned import Outputs, replay
 from .tensor import Tensor
-from .trace import Tracer
+from .trace import Captured, Tracer
 
 if TYPE_CHECKING:
     from .variant import Variant
 
 _LINE = 64  # bytes of a cache line
 _LARGE = 1 << 16  # bytes from which an output is worth aligning
-
-FREED = TapeNode(ops.mul, (), {})
-FREED.position = None
-FREED.outputs = None
-FREED.release()
-
-
-def contiguous(array: np.ndarray) -> np.ndarray:
-    return (
-        array if array.flags.c_contiguous else array.copy()
-    )  # np.ascontiguousarray lifts 0-d to 1-d
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -60,38 +47,6 @@ def bump(tensor: Tensor) -> None:
     tensor._storage.version += 1
 
 
-class CompiledBackward(TapeNode):
-    """The tape node of one call of a compiled forward."""
-
-    __slots__ = ("arrays", "kept", "variant")
-
-    def name(self) -> str:
-        return "CompiledFunctionBackward"
-
-    def cotangents(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        from .grad_mode import state
-
-        if state.enabled:
-            raise UnsupportedError(
-                message(
-                    "double backward through a compiled forward is not supported",
-                    hint="compile the whole step, or set GRAPHTORCH_COMPILE=0",
-                )
-            )
-        for tensor, version in self.kept:
-            if tensor._version != version:
-                self._raise_version(tensor._storage, version, tensor._array)
-        filled = [
-            (zero_of(t.shape, t.dtype) if g is None else g)._array
-            for g, t in zip(grads, self.output, strict=True)
-        ]
-        return self.variant.run_backward(self.arrays, filled)
-
-    def release(self) -> None:
-        self.freed = True
-        self.arrays = self.kept = ()
-
-
 class CallWriter:
     """Writes the generated `run` function, and the guards on captured tensors."""
 
@@ -100,6 +55,7 @@ class CallWriter:
     ):
         self.variant = variant
         self.checker = checker
+        self.lines: list[str] = []
         self.names: dict[str, Any] = {
             "Tensor": Tensor,
             "new": Tensor.__new__,
@@ -140,20 +96,47 @@ class CallWriter:
     def write(self, plan: Outputs, spec: Any, graph: Graph) -> None:
         """Generate `variant.run` and `variant.bind`."""
         variant, names = self.variant, self.names
-        trace = variant.trace
+        inputs, copies = self._inputs()
+        binding = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
+        bind = "\n".join(["def bind(args, kwargs):", *self.lines, f"    return {binding}"])
+        for i, (tensor, _) in enumerate(plan.grads):
+            names[f"p{i}"] = tensor
+            if not self._reads_grad(tensor):
+                self.lines.append(f"    p{i}._grad = None")
+        outputs = self._make_outputs(graph)
+        names["execute"] = variant.program.call
+        self.lines.append(f"    execute({', '.join([*inputs, *outputs])})")
+        self._written(copies)
+        self._wrap_outputs(plan)
+        if plan.differentiable:
+            self._attach_backward(plan, outputs)
+        for i, (_, place) in enumerate(plan.grads):
+            value = self._place(place) if place is not None else None
+            self.lines.append(f"    p{i}._grad = {value}")
+        for i, effect in enumerate(variant.trace.deferred):
+            names[f"effect{i}"] = effect
+            self.lines.append(f"    effect{i}()")
+        self.lines.append(f"    return {self._result(plan, spec)}")
+        variant.run_source = "\n".join(["def run(args, kwargs):", *self.lines])
+        namespace = dict(names)
+        exec(compile(bind + "\n" + variant.run_source, "<run>", "exec"), namespace)  # our own text
+        variant.run, variant.bind = namespace["run"], namespace["bind"]
+
+    def _inputs(self) -> tuple[list[str], list[tuple[str, str, Captured]]]:
+        """An expression for the array of every graph input, and the copies made: name, origin, tensor."""
+        trace, names = self.variant.trace, self.names
         outside = [c for c in trace.captured if id(c.tensor) not in self.arguments]
-        last = [c.tensor._array for c in outside]
+        names["last"] = last = [c.tensor._array for c in outside]
         self._guard_outside(outside, last)
-        inputs, copies = [], []
         position = {id(c): i for i, c in enumerate(outside)}
         by_node = {c.node: c for c in trace.captured}
         scalar_of = {s.node: i for i, s in enumerate(trace.scalars)}
-        lines: list[str] = []
         for i, scalar in enumerate(trace.scalars):
             names[f"s{i}"] = np.zeros((), np.float64)
             names[f"h{i}"] = scalar.holder
-            lines.append(f"    s{i}[()] = h{i}[{scalar.key!r}]")
-        names["last"] = last
+            self.lines.append(f"    s{i}[()] = h{i}[{scalar.key!r}]")
+        inputs: list[str] = []
+        copies: list[tuple[str, str, Captured]] = []
         for node in trace.graph.inputs:
             if node in scalar_of:
                 inputs.append(f"s{scalar_of[node]}")
@@ -165,47 +148,31 @@ class CallWriter:
                 names["contiguous"] = contiguous
                 name = f"c{len(copies)}"
                 copies.append((name, expression, c))
-                lines.append(f"    {name} = contiguous({expression})")
+                self.lines.append(f"    {name} = contiguous({expression})")
                 expression = name
             inputs.append(expression)
-        binding = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
-        bind = "\n".join(["def bind(args, kwargs):", *lines, f"    return {binding}"])
-        for i, (tensor, _) in enumerate(plan.grads):
-            names[f"p{i}"] = tensor
-            if not self._reads_grad(tensor):
-                lines.append(f"    p{i}._grad = None")
-        outputs = []
+        return inputs, copies
+
+    def _make_outputs(self, graph: Graph) -> list[str]:
+        """Lines that make the output arrays; returns their names."""
         for i, node in enumerate(graph.outputs):
-            names[f"d{i}"] = node.dtype.numpy
+            self.names[f"d{i}"] = node.dtype.numpy
             make = "empty" if node.type.nbytes < _LARGE else "aligned"  # type: ignore[union-attr]
-            lines.append(f"    o{i} = {make}({node.shape}, d{i})")
-            outputs.append(f"o{i}")
-        names["execute"] = variant.program.call
-        lines.append(f"    execute({', '.join([*inputs, *outputs])})")
+            self.lines.append(f"    o{i} = {make}({node.shape}, d{i})")
+        return [f"o{i}" for i in range(len(graph.outputs))]
+
+    def _written(self, copies: list[tuple[str, str, Captured]]) -> None:
+        """Lines for the tensors that the program wrote in place: data out of copies, new versions."""
         for name, expression, c in copies:
             if c.written:
-                lines.append(f"    {expression}[...] = {name}")
-        for i, c in enumerate(trace.captured):
+                self.lines.append(f"    {expression}[...] = {name}")
+        for i, c in enumerate(self.variant.trace.captured):
             if c.written:
-                names.setdefault("bump", bump)
+                self.names.setdefault("bump", bump)
                 path = self.arguments.get(id(c.tensor))
                 if not path:
-                    names[f"w{i}"] = c.tensor
-                lines.append(f"    bump({path or f'w{i}'})")
-        self._wrap_outputs(plan, lines)
-        if plan.differentiable:
-            self._attach_backward(plan, graph, lines)
-        for i, (_, place) in enumerate(plan.grads):
-            lines.append(f"    p{i}._grad = {self._place(place) if place is not None else None}")
-        for i, effect in enumerate(trace.deferred):
-            names[f"effect{i}"] = effect
-            lines.append(f"    effect{i}()")
-        lines.append(f"    return {self._result(plan, spec)}")
-        variant.run_source = "\n".join(["def run(args, kwargs):", *lines])
-        namespace = dict(names)
-        exec(compile(bind + "\n" + variant.run_source, "<run>", "exec"), namespace)  # our own text
-        variant.run = namespace["run"]
-        variant.bind = namespace["bind"]  # type: ignore[attr-defined]
+                    self.names[f"w{i}"] = c.tensor
+                self.lines.append(f"    bump({path or f'w{i}'})")
 
     def _reads_grad(self, tensor: Tensor) -> bool:
         return any(t is tensor for t, _ in self.variant.trace.grad_inputs)
@@ -233,32 +200,30 @@ class CallWriter:
             "[c._requires_grad for c in C] == flags", "requires_grad of captured tensors"
         )
 
-    def _wrap_outputs(self, plan: Outputs, lines: list[str]) -> None:
+    def _wrap_outputs(self, plan: Outputs) -> None:
         for i, tensor in enumerate(plan.produced):
             kind = type(tensor)
             cls = "Tensor"
             if kind is not Tensor:
                 cls = f"K{i}"
                 self.names[cls] = kind
-            lines.append(f"    t{i} = new({cls}); t{i}._array = o{i}")
+            self.lines.append(f"    t{i} = new({cls}); t{i}._array = o{i}")
             if tensor._node is not None and tensor._node.freed:
                 self.names["freed"] = FREED
-                lines.append(f"    t{i}._node = freed")
+                self.lines.append(f"    t{i}._node = freed")
             elif tensor._requires_grad:
-                lines.append(f"    t{i}._requires_grad = True")
+                self.lines.append(f"    t{i}._requires_grad = True")
 
-    def _attach_backward(self, plan: Outputs, graph: Graph, lines: list[str]) -> None:
-        variant = self.variant
-        attacher = Attacher(variant, plan)
+    def _attach_backward(self, plan: Outputs, outputs: list[str]) -> None:
+        attacher = Attacher(self.variant, plan)
         self.names["attach"] = attacher
-        edges = [self._tensor(c) for c in variant.edges]  # type: ignore[attr-defined]
-        kept = [self._tensor(attacher.captured[i]) for i in attacher.kept_inputs]
+        edges = [self._tensor(c) for c in self.variant.edges]
+        inputs = [self._tensor(c) for c in attacher.inputs]
         tensors = [f"t{i}" for i in plan.differentiable]
-        outputs = [f"o{i}" for i in range(len(graph.outputs))]
         groups = ", ".join(
-            f"({''.join(x + ', ' for x in group)})" for group in (tensors, edges, kept, outputs)
+            f"({''.join(x + ', ' for x in group)})" for group in (tensors, edges, inputs, outputs)
         )
-        lines.append(f"    attach({groups})")
+        self.lines.append(f"    attach({groups})")
 
     def _tensor(self, captured: Any) -> str:
         return self.arguments.get(id(captured.tensor)) or self._constant(captured.tensor)
@@ -311,49 +276,3 @@ class CallWriter:
 
 def _shallow(spec: pytree.Spec) -> pytree.Spec:
     return pytree.Spec(spec.kind, spec.keys, tuple(pytree.LEAF for _ in spec.children))
-
-
-class Attacher:
-    """Puts a CompiledBackward on the tape after each call of a compiled forward."""
-
-    def __init__(self, variant: Variant, plan: Outputs):
-        trace = variant.trace
-        self.variant = variant
-        by_node = {c.node: c for c in trace.captured}
-        self.captured = [by_node.get(n) for n in trace.graph.inputs]  # None: a runtime scalar
-        self.kept_inputs: list[int] = []
-        self.sources: list[tuple[bool, int]] = []  # (from outputs, position)
-        for kind, position in variant.partition.sources:  # type: ignore[attr-defined]
-            if kind == "output":
-                self.sources.append((True, position))
-            elif kind == "input":
-                if self.captured[position] is None:
-                    raise UnsupportedError(
-                        "a learning rate is needed by the backward of a compiled forward"
-                    )
-                self.sources.append((False, len(self.kept_inputs)))
-                self.kept_inputs.append(position)
-        self.types = tuple(plan.produced[i].type_ for i in plan.differentiable)
-
-    def __call__(self, tensors: tuple, edges: tuple, kept: tuple, outputs: tuple) -> None:
-        node = CompiledBackward(
-            ops.mul,
-            tuple(
-                [
-                    (e._node, e._index)
-                    if e._history() is not None
-                    else (e if e._requires_grad else None)
-                    for e in edges
-                ]
-            ),
-            {},
-        )
-        node.variant = self.variant
-        node.arrays = [
-            outputs[i] if from_outputs else kept[i]._array for from_outputs, i in self.sources
-        ]
-        node.kept = [(t, t._version) for t in kept]
-        node.position = None
-        node.output = node.outputs = self.types
-        for index, tensor in enumerate(tensors):
-            tensor._node, tensor._index = node, index

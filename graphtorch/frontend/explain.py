@@ -40,7 +40,7 @@ def _variant(variant: Variant) -> list[str]:
         f"variant {variant.generation} ({variant.reason}); {seconds}",
         f"  graph: {len(graph.inputs)} inputs, {len(graph.nodes)} nodes ({common}), {len(graph.updates)} updates in place",
     ]
-    conditions = [line.strip() for line in variant._checker.lines if "# " in line]  # type: ignore[attr-defined]
+    conditions = [line.strip() for line in variant.checker.lines if "# " in line]
     lines.append(f"  guards ({len(conditions)}):")
     lines += [f"    {condition}" for condition in conditions]
     for guard in variant.trace.value_guards:

@@ -5,13 +5,13 @@
 
 Two kinds of programs come out of a trace.  If nothing returned needs gradients afterwards (inference,
 or a whole train step with its own `backward()`), the graph runs as it is.  Otherwise `transforms.vjp`
-makes the joint graph, a minimum cut splits it, and a `CompiledBackward` goes on the eager tape.
+makes the joint graph, a minimum cut splits it, and `compiled_backward` puts a node on the eager tape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,11 +21,15 @@ from ..ir import ops
 from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node
 from . import pytree
-from .call_writer import CallWriter, contiguous
+from .call_writer import CallWriter
 from .checker import Checker
+from .compiled_backward import contiguous
 from .returned import Outputs
 from .tensor import Tensor
-from .trace import Trace, Tracer
+from .trace import Captured, Trace, Tracer
+
+if TYPE_CHECKING:
+    from ..ir.passes.partition import Partition
 
 MAXIMUM_VALUE_MISSES = 3
 
@@ -44,17 +48,9 @@ class Interpreted:
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write the outputs, then the updates."""
-        from ..ir.interpret import run
-        from ..ir.op import Op
+        from ..ir.interpret import interpret
 
-        def process(node: Node, operands: tuple[Any, ...]) -> Any:
-            op: Op = node.op
-            kernel = op.numpy
-            if kernel is None:
-                raise UnsupportedError(f"{op.name} has no NumPy kernel")
-            return kernel(*operands, **node.attrs)
-
-        found = run(self.graph, tuple(inputs), process)
+        found = interpret(self.graph, *inputs)
         for array, value in zip(outputs, found, strict=False):
             array[...] = value
         kept = [np.array(v) for v in found[len(self.graph.outputs) :]]
@@ -75,30 +71,37 @@ def build_program(graph: Graph, where: Any = None) -> Any:
 class Variant:
     """See the module docstring."""
 
-    def __init__(self, name: str, generation: int, trace: Trace, reason: str):
+    check: Callable[[tuple, dict], bool]
+    run: Callable[[tuple, dict], Any]
+    bind: Callable[[tuple, dict], tuple[np.ndarray, ...]]  # the graph's inputs for a call
+    program: Any  # of the whole graph, or of the forward half
+
+    def __init__(self, name: str, generation: int, trace: Trace, reason: str, checker: Checker):
         self.name = name
         self.generation = generation
         self.trace = trace
         self.reason = reason
+        self.checker = checker
         self.seconds: dict[str, float] = {}
-        self.check: Callable[[tuple, dict], bool]
-        self.run: Callable[[tuple, dict], Any]
         self.check_source = ""
         self.run_source = ""
-        self.program: Any = None
-        self.backward_program: Any = None
-        self.joint: Graph | None = None
-        self.value_guard: Any = None
+        self.value_guard: Any = None  # the program of the values read in Python
         self.value_misses = 0
         self.where = next(
             (c.tensor._device for c in trace.captured if c.tensor._device is not None), None
         )
+        # of a compiled forward
+        self.stopped: Graph | None = None  # the trace with its gradients cut where the program did
+        self.joint: Graph | None = None
+        self.partition: Partition | None = None
+        self.edges: list[Captured] = []  # the differentiated inputs
+        self.backward_program: Any = None
 
     def explain_miss(self, args: tuple, kwargs: dict) -> str:
         """Which guard fails for these arguments ("" if none)."""
-        names = dict(self._checker.names)
+        names = dict(self.checker.names)
         names.update(args=args, kwargs=kwargs)
-        for line in self._checker.lines:
+        for line in self.checker.lines:
             statement = line.strip()
             if statement.startswith("if not ("):
                 condition, _, why = statement.partition(": return False")
@@ -136,7 +139,7 @@ class Variant:
         self, arrays: Sequence[np.ndarray], cotangents: list[np.ndarray]
     ) -> list[Tensor | None]:
         """Gradients for the differentiated inputs, in order."""
-        outputs = [np.empty(n.shape, n.dtype.numpy) for n in self.backward_graph.outputs]
+        outputs = [np.empty(n.shape, n.dtype.numpy) for n in self.partition.backward.outputs]  # type: ignore[union-attr]
         self.backward_program.run([*arrays, *map(contiguous, cotangents)], outputs)
         gradients = []
         for array in outputs:
@@ -163,8 +166,7 @@ def make_variant(
     grads = tracer.final_grads()
     plan = Outputs(tracer, leaves, grads)
     trace = tracer.finish(plan.produced)
-    variant = Variant(name, generation, trace, reason)
-    variant.grads = grads  # type: ignore[attr-defined]
+    variant = Variant(name, generation, trace, reason, checker)
     writer = CallWriter(variant, tracer, args, kwargs, checker)
     graph = trace.graph
     if plan.differentiable:
@@ -176,8 +178,7 @@ def make_variant(
                 op=name,
                 line=line,
             )
-        _split(variant, plan, trace, tracer)
-        graph = variant.forward_graph  # type: ignore[attr-defined]
+        graph = _split(variant, plan).forward
     variant.program = build_program(graph, variant.where)
     if trace.value_guards:
         _value_guard(variant, trace)
@@ -186,7 +187,6 @@ def make_variant(
         from ..cuda.tensors import on_device
 
         variant.run = on_device(variant.run, variant.where, [tensor for tensor, _ in grads])
-    variant._checker = checker  # type: ignore[attr-defined]
     variant.check_source = checker.source
     variant.check = checker.build()
     return variant
@@ -215,7 +215,7 @@ def _with_stops(graph: Graph, detached: set[Node]) -> Graph:
         return builder.finish([found[n] for n in graph.outputs], **graph.meta)
 
 
-def _split(variant: Variant, plan: Outputs, trace: Trace, tracer: Tracer) -> None:
+def _split(variant: Variant, plan: Outputs) -> Partition:
     """Make the joint graph and cut it into a forward and a backward."""
     from ..ir.passes.cse import cse
     from ..ir.passes.dce import dce
@@ -224,19 +224,17 @@ def _split(variant: Variant, plan: Outputs, trace: Trace, tracer: Tracer) -> Non
     from ..ir.passes.simplify import simplify
     from ..ir.transforms.vjp import vjp
 
-    positions = [i for i, c in enumerate(trace.captured) if c.tensor.requires_grad]
+    trace = variant.trace
+    variant.edges = [c for c in trace.captured if c.tensor.requires_grad]
     order = {n: i for i, n in enumerate(trace.graph.inputs)}
-    wrt = [order[trace.captured[i].node] for i in positions]
-    stopped = dce(_with_stops(trace.graph, trace.detached))
-    joint = vjp(stopped, wrt=wrt, outputs=plan.differentiable)
-    variant.joint = joint
+    variant.stopped = dce(_with_stops(trace.graph, trace.detached))
+    wrt = [order[c.node] for c in variant.edges]
+    joint = variant.joint = vjp(variant.stopped, wrt=wrt, outputs=plan.differentiable)
     for clean in (dce, decompose, simplify, cse, dce):
         joint = clean(joint)
-    split = partition(joint)
-    variant.partition = split  # type: ignore[attr-defined]
-    variant.forward_graph, variant.backward_graph = split.forward, split.backward  # type: ignore[attr-defined]
-    variant.edges = [trace.captured[i] for i in positions]  # type: ignore[attr-defined]
-    variant.backward_program = build_program(variant.backward_graph, variant.where)  # type: ignore[attr-defined]
+    split = variant.partition = partition(joint)
+    variant.backward_program = build_program(split.backward, variant.where)
+    return split
 
 
 def _value_guard(variant: Variant, trace: Trace) -> None:
