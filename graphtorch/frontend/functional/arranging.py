@@ -12,7 +12,7 @@ from ..size import sizes, wrap_dim
 from ..tensor import Tensor
 from .shape import _reshaped, ravel, transpose
 from .splitting import part
-from .wrapping import into
+from .wrapping import accepts_out, into
 
 
 def flip(input: Tensor, *dims: Any) -> Tensor:
@@ -95,6 +95,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return ops.diagonal(input, offset=offset, dim1=a, dim2=b)
 
 
+@accepts_out
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with that diagonal."""
     n = input._array.ndim

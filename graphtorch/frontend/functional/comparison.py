@@ -14,6 +14,7 @@ from .. import promotion
 from ..tensor import Tensor
 from .wrapping import (
     C_NAMES,
+    accepts_out,
     bind,
     check_operands,
     check_tensor,
@@ -34,7 +35,7 @@ def _comparison(op: Op) -> Any:
             if x.dtype is y.dtype and x.shape == y.shape and out is None:
                 return bind(op, (input, other), {})
         except AttributeError:
-            check_operands(name, input, other)
+            check_operands(name, input, other, "other")
         a, b = _comparable(input, other)
         result = bind(op, (a, b), {})
         return result if out is None else into(out, result)
@@ -123,6 +124,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool((concrete(input) == concrete(other)).all())
 
 
+@accepts_out
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:

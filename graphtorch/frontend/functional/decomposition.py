@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import return_types
 from ..tensor import Tensor
+from .wrapping import accepts_out
 
 
 def det(input: Tensor) -> Tensor:
@@ -29,6 +30,7 @@ def slogdet(input: Tensor) -> Any:
     return return_types.slogdet(*linalg.slogdet(input))
 
 
+@accepts_out
 def inverse(input: Tensor) -> Tensor:
     """The inverse of square matrices."""
     from ... import linalg
@@ -43,6 +45,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return linalg.pinv(input, rtol=rcond)
 
 
+@accepts_out
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     """The Cholesky factor of positive definite matrices."""
     from ... import linalg
@@ -50,6 +53,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return linalg.cholesky(input, upper=upper)
 
 
+@accepts_out
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A X = input, given the Cholesky factor of A."""
     from ... import linalg
@@ -59,6 +63,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     return linalg.solve_triangular(factor.mT, half, upper=True)
 
 
+@accepts_out
 def qr(input: Tensor, some: bool = True) -> Any:
     """Q R = input."""
     from ... import linalg
@@ -66,6 +71,7 @@ def qr(input: Tensor, some: bool = True) -> Any:
     return return_types.qr(*linalg.qr(input, "reduced" if some else "complete"))
 
 
+@accepts_out
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """U, S, V with U diag(S) V^T = input."""
     from ... import linalg

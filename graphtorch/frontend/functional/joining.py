@@ -12,7 +12,7 @@ from .. import promotion
 from ..size import dim_error, wrap_dim
 from ..tensor import Tensor
 from .shape import _RESHAPE, _reshaped, expand, ravel, unsqueeze
-from .wrapping import bind, fresh, into, tensor_list
+from .wrapping import accepts_out, bind, fresh, into, tensor_list
 
 
 def cat(
@@ -110,12 +110,14 @@ def _atleast(n: int) -> Any:
 atleast_1d, atleast_2d, atleast_3d = _atleast(1), _atleast(2), _atleast(3)
 
 
+@accepts_out
 def hstack(tensors: Any) -> Tensor:
     """Joined along dim 1 (dim 0 for vectors)."""
     found = [_at_least(1, x) for x in tensors]
     return cat(found, 0 if found[0]._array.ndim == 1 else 1)
 
 
+@accepts_out
 def vstack(tensors: Any) -> Tensor:
     """Joined along dim 0; vectors become rows."""
     return cat([_at_least(2, x) for x in tensors], 0)
@@ -124,11 +126,13 @@ def vstack(tensors: Any) -> Tensor:
 row_stack = vstack
 
 
+@accepts_out
 def dstack(tensors: Any) -> Tensor:
     """Joined along dim 2."""
     return cat([_at_least(3, x) for x in tensors], 2)
 
 
+@accepts_out
 def column_stack(tensors: Any) -> Tensor:
     """Vectors as columns, side by side."""
     return hstack([_reshaped(x, (x._array.size, 1)) if x._array.ndim < 2 else x for x in tensors])

@@ -15,7 +15,7 @@ from ...ir import ops
 from .. import promotion
 from ..tensor import Tensor
 from .pointwise import add, mul
-from .wrapping import bind, check_tensor, into, scalar_name
+from .wrapping import accepts_out, bind, check_tensor, into, scalar_name
 
 _MATMUL, _RESHAPE, _PERMUTE = ops.matmul, ops.reshape, ops.permute
 
@@ -187,6 +187,7 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The scalar product of two vectors, the first of them conjugated."""
     if input._array.dtype.kind == "c":
@@ -194,6 +195,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     return dot(input, other)
 
 
+@accepts_out
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Scalar products over the last dims of both."""
     if not input._array.ndim or not other._array.ndim:
@@ -263,6 +265,7 @@ def addmv(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2)."""
     return _combined(input, outer(vec1, vec2), beta, alpha)
@@ -282,6 +285,7 @@ def baddbmm(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
@@ -289,6 +293,7 @@ def addbmm(
     return _combined(input, ops.sum(bmm(batch1, batch2), dims=(0,)), beta, alpha)
 
 
+@accepts_out
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of several matrices."""
     result = matrices[0]
@@ -297,6 +302,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return result
 
 
+@accepts_out
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """A square matrix to an integer power."""
     if n < 0:
@@ -317,6 +323,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     return result
 
 
+@accepts_out
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product."""
     n = max(input._array.ndim, other._array.ndim)
@@ -369,6 +376,7 @@ def trace(input: Tensor) -> Tensor:
     return sum(ops.diagonal(input, offset=0, dim1=0, dim2=1))
 
 
+@accepts_out
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product of 3-vectors along `dim`."""
     from ..size import wrap_dim

@@ -12,7 +12,7 @@ from .. import promotion
 from ..size import wrap_dims
 from ..tensor import Tensor
 from .reduction import _kept, mean
-from .wrapping import check_tensor, into, scalar_name
+from .wrapping import accepts_out, check_tensor, into, scalar_name
 
 # ---- moments
 
@@ -43,7 +43,9 @@ def var(
         )
     dims = wrap_dims(dim, len(shape))
     if input._array.dtype.kind == "c":
-        parts = (ops.var(part, dims=dims, correction=by) for part in (ops.real(input), ops.imag(input)))
+        parts = (
+            ops.var(part, dims=dims, correction=by) for part in (ops.real(input), ops.imag(input))
+        )
         return _kept(ops.add(*parts), shape, dims, keepdim)
     result = _kept(ops.var(input, dims=dims, correction=by), shape, dims, keepdim)
     return result if out is None else into(out, result)
@@ -58,6 +60,7 @@ def std(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,
@@ -67,6 +70,7 @@ def var_mean(
     return var(input, dim, unbiased, keepdim, correction=correction), mean(input, where, keepdim)
 
 
+@accepts_out
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
     correction: float | None = None,

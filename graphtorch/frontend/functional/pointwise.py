@@ -17,6 +17,7 @@ from .. import promotion
 from ..promotion import operands
 from ..tensor import Tensor
 from .wrapping import (
+    accepts_out,
     binary,
     bind,
     check_operands,
@@ -177,8 +178,8 @@ def floor_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor
     return result if out is None else into(out, result)
 
 
-remainder = binary(ops.remainder)
-fmod = binary(ops.fmod)
+remainder = binary(ops.remainder, scalars="one")
+fmod = binary(ops.fmod, scalars="other")
 
 
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -283,11 +284,13 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees to radians."""
     return mul(input, _math.pi / 180)
 
 
+@accepts_out
 def rad2deg(input: Tensor) -> Tensor:
     """Radians to degrees."""
     return mul(input, 180 / _math.pi)
@@ -324,11 +327,13 @@ def nan_to_num(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def isposinf(input: Tensor) -> Tensor:
     """Whether an element is +infinity."""
     return ops.eq(promotion.floating(input), _math.inf)
 
 
+@accepts_out
 def isneginf(input: Tensor) -> Tensor:
     """Whether an element is -infinity."""
     return ops.eq(promotion.floating(input), -_math.inf)
@@ -339,7 +344,7 @@ def isneginf(input: Tensor) -> Tensor:
 
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """input ** exponent; integers to a negative number are an error, as in PyTorch."""
-    check_operands("pow", input, exponent)
+    check_operands("pow", input, exponent, "one")
     dtype = promotion.result_type(input, exponent)
     if dtype.kind in "iu" and isinstance(exponent, int) and exponent < 0:
         raise RuntimeError(message("Integers to negative integer powers are not allowed."))
@@ -353,24 +358,27 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
 
 def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """input ** exponent computed in float64."""
+    check_operands("float_power", input, exponent, "one")
     a, b = operands(input, exponent, float64)
     result = ops.pow(a, b)
     return result if out is None else into(out, result)
 
 
-maximum = binary(ops.maximum, scalars=False)
-minimum = binary(ops.minimum, scalars=False)
-atan2 = arctan2 = binary(ops.atan2, floats=True)
-hypot = binary(ops.hypot, floats=True)
-copysign = binary(ops.copysign, floats=True)
-bitwise_and, bitwise_or = binary(ops.bitwise_and), binary(ops.bitwise_or)
-bitwise_xor = binary(ops.bitwise_xor)
-bitwise_left_shift = binary(ops.left_shift, "bitwise_left_shift")
-bitwise_right_shift = binary(ops.right_shift, "bitwise_right_shift")
+maximum = binary(ops.maximum, scalars="")
+minimum = binary(ops.minimum, scalars="")
+atan2 = arctan2 = binary(ops.atan2, floats=True, scalars="")
+hypot = binary(ops.hypot, scalars="")
+copysign = binary(ops.copysign, floats=True, scalars="other")
+bitwise_and = binary(ops.bitwise_and, scalars="one")
+bitwise_or = binary(ops.bitwise_or, scalars="one")
+bitwise_xor = binary(ops.bitwise_xor, scalars="one")
+bitwise_left_shift = binary(ops.left_shift, "bitwise_left_shift", scalars="one")
+bitwise_right_shift = binary(ops.right_shift, "bitwise_right_shift", scalars="one")
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The larger element; a NaN beside a number loses."""
+    check_operands("fmax", input, other, "")
     a, b = operands(input, other)
     result = ops.maximum(a, b)
     if result._array.dtype.kind in "fV":
@@ -380,6 +388,7 @@ def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The smaller element; a NaN beside a number loses."""
+    check_operands("fmin", input, other, "")
     a, b = operands(input, other)
     result = ops.minimum(a, b)
     if result._array.dtype.kind in "fV":
@@ -389,6 +398,7 @@ def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log(exp(input) + exp(other)), safe from overflow."""
+    check_operands("logaddexp", input, other, "")
     a, b = operands(promotion.floating(input), promotion.floating(other))
     top = ops.maximum(a, b)
     gap = ops.neg(ops.abs(ops.sub(a, b)))
@@ -399,6 +409,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
 
 def xlogy(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """input * log(other), and 0 where input is 0 (unless other is NaN)."""
+    check_operands("xlogy", input, other, "one")
     dtype = promotion.result_type(input, other)
     a, b = operands(input, other, dtype if dtype.kind == "f" else promotion.get_default_dtype())
     if not isinstance(a, Tensor):
@@ -410,13 +421,16 @@ def xlogy(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next floating-point number after `input` towards `other`."""
+    check_operands("nextafter", input, other, "")
     a, b = operands(input, other)
     shape = promotion.common_shape((a._array.shape, b._array.shape))
     return fresh(np.nextafter(concrete(promotion.expand(a, shape)), concrete(b)))
 
 
+@accepts_out
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """The logarithm of the multivariate gamma function of dimension p."""
     x = promotion.floating(input)
@@ -426,14 +440,18 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return result
 
 
+@accepts_out
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """Greatest common divisor of integers."""
+    check_operands("gcd", input, other, "")
     a, b = operands(input, other)
     return fresh(np.gcd(concrete(a), concrete(b)))
 
 
+@accepts_out
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """Least common multiple of integers."""
+    check_operands("lcm", input, other, "")
     a, b = operands(input, other)
     return fresh(np.lcm(concrete(a), concrete(b)))
 

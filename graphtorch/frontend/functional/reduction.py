@@ -17,7 +17,7 @@ from ...ir.types import DType, int64, uint8
 from .. import promotion, return_types
 from ..size import wrap_dim, wrap_dims
 from ..tensor import Tensor
-from .wrapping import bind, check_tensor, concrete, fresh, into, into_all, scalar_name
+from .wrapping import accepts_out, bind, check_tensor, concrete, fresh, into, into_all, scalar_name
 
 _SUM, _MEAN, _RESHAPE = ops.sum, ops.mean, ops.reshape
 
@@ -74,6 +74,7 @@ def mean(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def nansum(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -83,6 +84,7 @@ def nansum(
     return sum(input, dim, keepdim, dtype=dtype)
 
 
+@accepts_out
 def nanmean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -92,6 +94,7 @@ def nanmean(
     return ops.div(total, ops.cast(count, dtype=total.dtype))
 
 
+@accepts_out
 def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -228,6 +231,7 @@ def _arg(name: str, op: Op) -> Any:
 argmax, argmin = _arg("argmax", ops.argmax), _arg("argmin", ops.argmin)
 
 
+@accepts_out
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Both extremes."""
     where = () if dim is None else dim
@@ -257,6 +261,7 @@ def _logic(name: str, op: Op) -> Any:
 all, any = _logic("all", ops.all), _logic("any", ops.any)
 
 
+@accepts_out
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements over `dim` are not zero."""
     return sum(ops.ne(input, 0) if input._array.dtype.kind != "b" else input, dim)
@@ -276,6 +281,7 @@ def logsumexp(
 # ---- statistics that look at values
 
 
+@accepts_out
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Counts of elements in `bins` equal bins between min and max (the data's own if equal)."""
     values = concrete(input)

@@ -11,7 +11,7 @@ from ..size import wrap_dim
 from ..tensor import Tensor
 from .reduction import amax
 from .splitting import part
-from .wrapping import check_tensor, into
+from .wrapping import accepts_out, check_tensor, into
 
 
 def _scan(name: str, op_name: str) -> Any:
@@ -47,12 +47,13 @@ def _running(name: str, op_name: str) -> Any:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The running {name[3:]}imum along `dim` and where it was found."
-    return function
+    return accepts_out(function)
 
 
 cummax, cummin = _running("cummax", "cummax"), _running("cummin", "cummin")
 
 
+@accepts_out
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log of the running sum of exp along `dim`."""
     dim = wrap_dim(dim, input._array.ndim)
@@ -61,6 +62,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return ops.add(ops.log(ops.cumsum(ops.exp(ops.sub(input, top)), dim=dim)), top)
 
 
+@accepts_out
 def diff(
     input: Tensor,
     n: int = 1,

@@ -12,7 +12,7 @@ from ...ir.types import BY_NUMPY, int64
 from .. import promotion
 from ..size import wrap_dim
 from ..tensor import Tensor
-from .wrapping import bind, check_tensor, concrete, fresh, into, scalar_name
+from .wrapping import accepts_out, bind, check_tensor, concrete, fresh, into, scalar_name
 
 _RESHAPE = ops.reshape
 
@@ -257,6 +257,7 @@ def taken(input: Tensor, index: Tensor, dim: int) -> Tensor:
         ) from None
 
 
+@accepts_out
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements of the flattened input at `index`."""
     flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
@@ -333,6 +334,7 @@ def index_add(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with source's slices written where `index` says."""
     dim = wrap_dim(dim, input._array.ndim)
@@ -348,6 +350,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return ops.index_put(input, source, index, dims=(dim,), accumulate=False)
 
 
+@accepts_out
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """`input` with the slices that `index` names filled with `value`."""
     dim = wrap_dim(dim, input._array.ndim)

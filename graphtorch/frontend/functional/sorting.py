@@ -12,7 +12,7 @@ from ...ir.types import int64
 from .. import return_types
 from ..size import wrap_dim
 from ..tensor import Tensor
-from .wrapping import check_tensor, concrete, fresh, into, into_all
+from .wrapping import accepts_out, check_tensor, concrete, fresh, into, into_all
 
 
 def sort(
@@ -33,6 +33,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     return sort(input, dim, descending, stable)[1]
 
 
+@accepts_out
 def msort(input: Tensor) -> Tensor:
     """Sorted along dim 0."""
     return sort(input, 0)[0]
@@ -65,6 +66,7 @@ def topk(
     return found if out is None else return_types.topk(*into_all(out, found))
 
 
+@accepts_out
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest value along `dim`, and where it is."""
     from .shape import squeeze
@@ -122,6 +124,7 @@ def message_error(what: str) -> Exception:
     return UnsupportedError(message(f"{what} is not supported"))
 
 
+@accepts_out
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent value along `dim` (the smallest of several) and its last place."""
     dim = wrap_dim(dim, input._array.ndim)
@@ -140,6 +143,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     return return_types.mode(squeeze(values, dim), squeeze(index, dim))
 
 
+@accepts_out
 def quantile(
     input: Tensor,
     q: Any,
@@ -203,6 +207,7 @@ def any_outside(levels: list[float]) -> bool:
     return not all(0 <= level <= 1 for level in levels)
 
 
+@accepts_out
 def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """`quantile` of the elements that are not NaN (all elements only)."""
     if dim is not None:
@@ -289,6 +294,7 @@ def searchsorted(
     return result if out is None else into(out, result)
 
 
+@accepts_out
 def bucketize(
     input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:

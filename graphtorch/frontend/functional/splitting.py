@@ -10,7 +10,7 @@ from ...ir import ops
 from ..size import wrap_dim
 from ..tensor import Tensor
 from .shape import _RESHAPE, _SLICE, unsqueeze
-from .wrapping import bind, check_tensor
+from .wrapping import accepts_out, bind, check_tensor
 
 
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
@@ -161,6 +161,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple([select(input, dim, i) for i in range(shape[dim])])
 
 
+@accepts_out
 def slice_scatter(
     input: Tensor,
     src: Tensor,
@@ -182,6 +183,7 @@ def slice_scatter(
     )
 
 
+@accepts_out
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """`input` with one slice replaced by `src`."""
     dim = wrap_dim(dim, input._array.ndim)

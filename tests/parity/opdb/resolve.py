@@ -31,9 +31,9 @@ def _at(root: Any, path: str) -> Any:
 
 
 @functools.cache
-def _names() -> dict[int, str]:
-    """id of every public torch function -> its dotted name (the first one found)."""
-    found: dict[int, str] = {}
+def _names() -> dict[int, tuple[str, Any]]:
+    """id of every public torch function -> its dotted name (the first one found) and itself."""
+    found: dict[int, tuple[str, Any]] = {}
     for room in _ROOMS[:-1]:
         space = _at(torch, room)
         for name in dir(space):
@@ -42,7 +42,7 @@ def _names() -> dict[int, str]:
             except (AttributeError, RuntimeError, NotImplementedError):
                 continue
             if callable(value) or isinstance(value, types.GetSetDescriptorType):
-                found.setdefault(id(value), f"{room}.{name}".lstrip("."))
+                found.setdefault(id(value), (f"{room}.{name}".lstrip("."), value))
     return found
 
 
@@ -76,13 +76,13 @@ def _seeded(function: Callable, *args: Any, **kwargs: Any) -> Any:
         graphtorch.set_rng_state(state)
 
 
-_made: dict[int, Any] = {}
+_made: dict[int, tuple[Any, Any]] = {}  # id -> (counterpart, the torch function itself)
 
 
 def counterpart(value: Any) -> Any:
     """graphtorch's version of a torch function, module or test-suite function."""
     if id(value) in _made:
-        return _made[id(value)]
+        return _made[id(value)][0]
     if isinstance(value, types.ModuleType):
         name = value.__name__
         if name == "torch" or name.startswith("torch."):
@@ -92,9 +92,8 @@ def counterpart(value: Any) -> Any:
         return functools.partial(counterpart(value.func), *value.args, **value.keywords)
     if getattr(value, "__name__", "") == "wrapper_set_seed":
         return _seeded
-    name = _names().get(id(value))
-    if name is not None:
-        return named(name)
+    if id(value) in _names():
+        return named(_names()[id(value)][0])
     if isinstance(value, types.FunctionType) and value.__module__.startswith("torch"):
         if value.__module__.startswith("torch.testing"):
             return _rebound(value)
@@ -109,14 +108,6 @@ def counterpart(value: Any) -> Any:
     return value
 
 
-class _Globals(dict):
-    """A function's globals, translated as they are asked for."""
-
-    def __init__(self, original: dict[str, Any]):
-        super().__init__()
-        self.original = original
-
-
 def _rebound(function: types.FunctionType) -> Callable:
     """The same code over graphtorch."""
     names = _names_used(function.__code__)
@@ -127,7 +118,7 @@ def _rebound(function: types.FunctionType) -> Callable:
         else tuple(types.CellType(_safely(c.cell_contents)) for c in function.__closure__),
     )  # fmt: skip
     made.__kwdefaults__ = function.__kwdefaults__
-    _made[id(function)] = made
+    _made[id(function)] = made, function
     for name in names:
         if name in function.__globals__:
             space[name] = _safely(function.__globals__[name])
