@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..frontend.autograd import RemovableHandle as RemovableHandle
-from ..frontend.autograd import TapeNode as Node
 from ..frontend.autograd import backward as backward
 from ..frontend.autograd import grad as grad
 from ..frontend.function import Function as Function
@@ -13,6 +11,8 @@ from ..frontend.grad_mode import enable_grad as enable_grad
 from ..frontend.grad_mode import inference_mode as inference_mode
 from ..frontend.grad_mode import no_grad as no_grad
 from ..frontend.grad_mode import set_grad_enabled as set_grad_enabled
+from ..frontend.tape import RemovableHandle as RemovableHandle
+from ..frontend.tape import TapeNode as Node
 from ..frontend.tensor import Tensor
 from . import forward_ad as forward_ad
 from . import function as function

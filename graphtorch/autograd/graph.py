@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..frontend.autograd import AccumulateGrad
-from ..frontend.autograd import TapeNode as Node
+from ..frontend.tape import AccumulateGrad
+from ..frontend.tape import TapeNode as Node
 from ..frontend.tensor import Tensor
 
 

@@ -17,9 +17,10 @@ import numpy as np
 from ..errors import UnsupportedError, message
 from ..ir import ops
 from ..ir.graph import Graph, Node
-from .autograd import TapeNode, grad, zero_of
+from .autograd import grad
 from .grad_mode import state as grad_state
 from .returned import Outputs
+from .tape import TapeNode, zero_of
 from .tensor import Tensor
 from .trace import Captured
 

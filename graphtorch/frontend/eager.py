@@ -12,8 +12,8 @@ import numpy as np
 
 from ..ir import dispatch
 from ..ir.op import Op
-from .autograd import record
 from .grad_mode import state as grad_state
+from .tape import record
 from .tensor import Tensor
 
 _ndarray = np.ndarray

@@ -11,8 +11,7 @@ from typing import Any
 from ..errors import message
 from ..ir import dispatch
 from . import grad_mode
-from .autograd import TapeNode, position_line, zero_of
-from .autograd import _code_position as code_position
+from .tape import TapeNode, code_position, position_line, zero_of
 from .tensor import Tensor
 
 

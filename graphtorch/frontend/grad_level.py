@@ -14,11 +14,11 @@ from typing import Any
 
 from ..ir.derivative import plan_for, type_of
 from ..ir.op import Op
-from .autograd import TapeNode, _engine
-from .autograd import _code_position as code_position
 from .eager import differentiable
+from .engine import engine as _engine
 from .grad_mode import state as grad_state
 from .level import Level, shares_memory
+from .tape import TapeNode, code_position
 from .tensor import Tensor
 
 

@@ -257,7 +257,7 @@ def _apply(self: Tensor, function: Callable) -> Tensor:
 
 def _register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> Any:
     """Call `hook(self)` after `.grad` of this leaf was filled or added to."""
-    from .autograd import RemovableHandle
+    from .tape import RemovableHandle
 
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")

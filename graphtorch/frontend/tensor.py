@@ -27,7 +27,7 @@ from . import views
 from .grad_mode import state as grad_state
 
 if TYPE_CHECKING:
-    from .autograd import TapeNode
+    from .tape import TapeNode
 
 _ndarray = np.ndarray
 
@@ -196,7 +196,7 @@ class Tensor(Arithmetic):
 
     def register_hook(self, hook: Callable) -> Any:
         """Call `hook(grad)` when this tensor's gradient is computed; it may return a replacement."""
-        from .autograd import RemovableHandle
+        from .tape import RemovableHandle
 
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
@@ -249,7 +249,7 @@ class Tensor(Arithmetic):
             parent, op, attrs = view
             self._view_epoch = self._storage.epoch
             if op.name != "stop_gradient":
-                from .autograd import replay_view
+                from .tape import replay_view
 
                 replay_view(self, parent, op, attrs)
         return self._node
@@ -321,7 +321,7 @@ class Tensor(Arithmetic):
         if view is not None and view[1].name != "stop_gradient":
             parent, op, attrs = view
             if parent.requires_grad or value.requires_grad:
-                from .autograd import history_only
+                from .tape import history_only
 
                 new_parent = history_only(
                     lambda p, v: views.updated(op, attrs, p, v), parent, value

@@ -33,9 +33,8 @@ from ..ir.graph import Graph, Node, Source
 from ..ir.op import Op
 from ..ir.types import EAGER_ONLY, TensorType, float64
 from . import views
-from .autograd import SavedOutput
-from .autograd import _sequence as next_sequence
 from .eager import Eager
+from .tape import SavedOutput, next_sequence
 from .tensor import Storage, Tensor, wrap
 
 _eager = Eager()
