@@ -33,7 +33,7 @@ LINEAR = frozenset(
 # linear in all floating operands together
 JOINTLY_LINEAR = frozenset("concat slice_update diagonal_update add sub".split())
 # linear in the operands at these places, the others being indices or masks
-LINEAR_AT = {"take": (0,), "gather": (0,), "index": (0,), "where": (1, 2), "dropout": (0,), "index_add": (0, 2),
+LINEAR_AT = {"take": (0,), "gather": (0,), "index": (0,), "where": (1, 2), "index_add": (0, 2),
              "scatter_add": (0, 2), "scatter": (0, 2), "index_put": (0, 1), "max_pool_backward": (0,)}  # fmt: skip
 BILINEAR = frozenset(("matmul", "conv", "conv_input_grad", "conv_weight_grad", "mul"))
 CONSTANT = frozenset(("stop_gradient",))

@@ -81,7 +81,14 @@ def batched(
     if name in LEADING:
         return op(*_fronts(values, flags, size), **attrs)
     if name in ALONG_DIM or name in ALONG_DIMS:
-        return op(*_fronts(values, flags, size), **_moved(values, flags, attrs))
+        fronts = _fronts(values, flags, size)
+        if "dim" in attrs and len(fronts[0].shape) == 1:  # the examples are single numbers
+            columns = [OPS["reshape"](x, shape=(size, 1)) for x in fronts]
+            found = op(*columns, **{**attrs, "dim": 1})
+            parts = found if isinstance(found, tuple) else (found,)
+            rows = tuple([OPS["reshape"](y, shape=(size,)) for y in parts])
+            return rows if isinstance(found, tuple) else rows[0]
+        return op(*fronts, **_moved(values, flags, attrs))
     if name in SIZED_BY_VALUES:
         raise RuntimeError(
             "vmap: We do not support batching operators that can output dynamic shape."
@@ -99,14 +106,10 @@ def _moved(
     if isinstance(attrs.get("dim"), int):
         moved["dim"] = attrs["dim"] % max(ndim, 1) + 1
     elif "dim" in attrs:
-        return _refuse(attrs)
+        raise TypeError(f"vmap: dims of {attrs} are not known")
     if "dims" in attrs:
         moved["dims"] = tuple([d % max(ndim, 1) + 1 for d in attrs["dims"]])
     return moved
-
-
-def _refuse(attrs: dict[str, Any]) -> Any:
-    raise TypeError(f"vmap: dims of {attrs} are not known")
 
 
 def one_by_one(
@@ -337,14 +340,19 @@ def _index_add(op: Op, size: int, values: Any, flags: Any, attrs: Any) -> Any:
     return _taken_back(added, dim, 1)
 
 
+def _adjacent(dims: Shape) -> bool:
+    return list(dims) == list(range(dims[0], dims[0] + len(dims)))
+
+
 def _place(dims: Shape) -> int:
-    return dims[0] if list(dims) == list(range(dims[0], dims[0] + len(dims))) else 0
+    """Where the indices' dims appear in the result."""
+    return dims[0] if _adjacent(dims) else 0
 
 
 def _index(op: Op, size: int, values: Any, flags: Any, attrs: Any) -> Any:
     x, *indices = values
     dims = attrs["dims"]
-    if not any(flags[1:]) and _place(dims) == dims[0]:
+    if not any(flags[1:]) and _adjacent(dims):
         return op(x, *indices, dims=tuple([d + 1 for d in dims]))
     x = front(x, flags[0], size)
     indices = [front(i, f, size) for i, f in zip(indices, flags[1:], strict=True)]
@@ -358,7 +366,7 @@ def _index_put(op: Op, size: int, values: Any, flags: Any, attrs: Any) -> Any:
     x, v, *indices = values
     dims, accumulate = attrs["dims"], attrs.get("accumulate", False)
     x, v = front(x, flags[0], size), front(v, flags[1], size)
-    if not any(flags[2:]) and _place(dims) == dims[0]:
+    if not any(flags[2:]) and _adjacent(dims):
         moved = tuple([d + 1 for d in dims])
         return op(x, v, *indices, dims=moved, accumulate=accumulate)
     indices = [front(i, f, size) for i, f in zip(indices, flags[2:], strict=True)]
