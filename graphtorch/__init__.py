@@ -153,7 +153,7 @@ _ROOMS = frozenset(
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "save": "frontend.serialization", "load": "frontend.serialization",
+    "compile": "frontend.compile", "vmap": "func", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
