@@ -155,6 +155,7 @@ F.conv_transpose2d(c[None], torch.ones(2, 3, 3, 3), stride=2, padding=1, output_
 F.conv2d(x, y)
 F.conv2d(c[None], torch.ones(3, 5, 2, 2))
 F.unfold(c[None], 2)
+F.unfold(g.detach()[None, None, :1], (1, 2)).sub_(1)
 F.fold(F.unfold(c[None], 2), (3, 4), 2)
 F.max_pool1d(c, 2)
 F.max_pool2d(c, 2)

@@ -260,7 +260,8 @@ def unfold(
     blocks = ops.windows(x, dims=(2, 3), sizes=reach, strides=stride)
     blocks = blocks[..., :: dilation[0], :: dilation[1]]
     n, c, oh, ow, kh, kw = blocks.shape
-    y = blocks.permute(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
+    # copied: the result may be written to, and windows overlap
+    y = ops.copy(blocks.permute(0, 1, 4, 5, 2, 3)).reshape(n, c * kh * kw, oh * ow)
     return y if batched else y.squeeze(0)
 
 
