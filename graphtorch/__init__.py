@@ -43,9 +43,17 @@ from .frontend.functional.complex import (
     angle, complex, conj, conj_physical, imag, isreal, polar, real, resolve_conj, resolve_neg, view_as_complex, view_as_real,
 )  # fmt: skip
 from .frontend.functional.conversion import clone, detach, fill
+from .frontend.functional.copying import (
+    alias_copy, as_strided_copy, detach_copy, diagonal_copy, expand_copy, narrow_copy, permute_copy, select_copy,
+    split_copy, split_with_sizes_copy, squeeze_copy, t_copy, transpose_copy, unbind_copy, unfold_copy, unsafe_chunk,
+    unsafe_split, unsafe_split_with_sizes, unsqueeze_copy, view_copy,
+)  # fmt: skip
 from .frontend.functional.decomposition import (
     cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
 )  # fmt: skip
+from .frontend.functional.floating import frexp, heaviside, ldexp, logaddexp2, renorm
+from .frontend.functional.histograms import histogram, histogramdd
+from .frontend.functional.index_writing import index_reduce, nonzero_static, put, unravel_index
 from .frontend.functional.linear import (
     addbmm, addmm, addmv, addr, baddbmm, bmm, cdist, chain_matmul, cross, dot, ger, inner,
     kron, matmul, matrix_power, mm, mv, outer, tensordot, trace, vdot,
@@ -147,7 +155,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures hub ir jit"
+    "_C amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures hub ir jit"
     " library linalg multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " sparse special testing types utils version".split()
 )

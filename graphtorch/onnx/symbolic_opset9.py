@@ -1,0 +1,7 @@
+"""`torch.onnx.symbolic_opset9`: empty, since nothing is exported."""
+
+from __future__ import annotations
+
+from .. import absent
+
+__getattr__ = absent.names_of(__name__)
