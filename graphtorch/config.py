@@ -4,7 +4,8 @@
     debug        GRAPHTORCH_DEBUG         0        how much the compiler tells, see below
     compile      GRAPHTORCH_COMPILE       1        1: compile; 0: run `compile`d functions eagerly, so that
                                                    a debugger steps through them; interpret: run the traced
-                                                   graph node by node in NumPy
+                                                   graph node by node in NumPy; all: compile every call of a
+                                                   module that no other compiled call contains, too
     num_threads  GRAPHTORCH_NUM_THREADS   0        threads of a compiled graph; 0: what affinity mask and
                                                    cgroup quota allow
     cache        GRAPHTORCH_CACHE         1        0: neither read nor write machine code on disk
@@ -38,7 +39,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
-COMPILE_MODES = ("1", "0", "interpret")
+COMPILE_MODES = ("1", "0", "interpret", "all")
 TARGETS = ("host", "avx512", "avx2", "sse", "neon")
 
 

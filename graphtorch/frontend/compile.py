@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import sys
 import threading
 import time
 import types
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import config
-from ..errors import CompileError, UnsupportedError
+from ..errors import CompileError, UnsupportedError, user_frame
 from ..ir import dispatch
 from ..ir.graph import Graph
 from . import pytree
@@ -51,9 +52,16 @@ _tracing = threading.local()
 class CompiledFunction:
     """A function (or a module's forward) under the compiler; made by `compile`."""
 
-    def __init__(self, function: Callable, name: str = "", fullgraph: bool = False):
+    def __init__(
+        self,
+        function: Callable,
+        name: str = "",
+        fullgraph: bool = False,
+        shown: Callable | None = None,
+    ):
         functools.update_wrapper(self, function)
         self._function = function
+        self._shown = shown or function  # whose parameters and line are told
         self.__name__ = name or getattr(function, "__name__", type(function).__name__)
         self.fullgraph = fullgraph
         self._lock = threading.RLock()
@@ -160,7 +168,7 @@ class CompiledFunction:
 
     def _record(self, tracer: Tracer, watcher: Watcher, args: tuple, kwargs: dict) -> Any:
         """Run the function while the tracer writes down what it does; returns its result."""
-        for expression, leaf in _argument_names(self._function, args, kwargs):
+        for expression, leaf in _argument_names(self._shown, args, kwargs):
             if isinstance(leaf, Tensor):
                 tracer.name_input(leaf, expression)
             else:
@@ -218,7 +226,7 @@ class CompiledFunction:
         warnings.warn(
             f"graphtorch.compile: {self.__name__} is left to eager:"
             f" {left.op + ': ' if left.op else ''}{left.reason} (at {left.line})",
-            stacklevel=4,
+            stacklevel=_depth_of_user() + 1,
         )
 
     def _defect(self, error: Exception) -> CompileError:
@@ -238,8 +246,8 @@ class CompiledFunction:
         return "no variant fits"
 
     def _definition(self) -> str:
-        code = getattr(inspect.unwrap(self._function), "__code__", None)
-        code = code or getattr(getattr(self._function, "__func__", None), "__code__", None)
+        code = getattr(inspect.unwrap(self._shown), "__code__", None)
+        code = code or getattr(getattr(self._shown, "__func__", None), "__code__", None)
         if code is None:
             return "<unknown>"
         return f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}"
@@ -329,6 +337,24 @@ def compile(
     return CompiledFunction(model, fullgraph=fullgraph)
 
 
+def _depth_of_user() -> int:
+    """How many of the package's frames lie below the caller's."""
+    frame = sys._getframe(1)
+    user, depth = user_frame(frame), 0
+    while frame is not user and frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+def compile_calls(module: Any) -> CompiledFunction:
+    """Compile a module's calls, hooks included, in place (GRAPHTORCH_COMPILE=all)."""
+    compiled = CompiledFunction(module._call_impl, type(module).__name__, shown=module.forward)
+    module.__dict__["_compiled_call_impl"] = (
+        compiled  # no change of the module that a guard may see
+    )
+    return compiled
+
+
 def _argument_names(function: Callable, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
     """Name every leaf of the arguments after its parameter."""
     named: list[tuple[str, Any]] = []
@@ -348,8 +374,6 @@ def _identifier(name: str) -> str:
 
 
 def _tell(function: CompiledFunction, variant: Variant) -> None:
-    import sys
-
     print(
         f"graphtorch: {function.__name__} variant {variant.generation} ({variant.reason}): traced"
         f" {len(variant.trace.graph)} nodes in {variant.seconds['trace'] * 1e3:.0f} ms, compiled in"

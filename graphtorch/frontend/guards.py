@@ -190,7 +190,7 @@ _MODULE_DICTS = (
 )  # fmt: skip
 _MODULE_SKIP = {  # nothing a forward reads, or watched by the epoch
     "_forward_hooks_always_called", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
-    "_non_persistent_buffers_set", "_state_dict_hooks", "_state_dict_pre_hooks", "forward",
+    "_non_persistent_buffers_set", "_state_dict_hooks", "_state_dict_pre_hooks", "forward", "_compiled_call_impl",
 }  # fmt: skip
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import enum
+import types
 from typing import Any
 
+from ..errors import UnsupportedError
+from ..ir.types import DType
+from .device import device
 from .tensor import Tensor
 from .trace import Tracer, _root
+
+# what a call may hand back as the very thing that the traced call made
+_CONSTANT = (
+    int, float, complex, str, bytes, bool, types.NoneType, types.EllipsisType, slice, range, enum.Enum,
+    DType, device, type, types.ModuleType, types.BuiltinFunctionType,
+)  # fmt: skip
 
 
 class Outputs:
     """Sorts what a traced call leaves behind: fresh tensors, inputs handed back, views, constants."""
 
     def __init__(
-        self, tracer: Tracer, leaves: list[Any], grads: list[tuple[Tensor, Tensor | None]]
+        self,
+        tracer: Tracer,
+        leaves: list[Any],
+        grads: list[tuple[Tensor, Tensor | None]],
+        arguments: list[Any],
     ):
         self.tracer = tracer
+        self._given = {id(x) for x in arguments}
         self.produced: list[Tensor] = []
         self._positions: dict[int, int] = {}
         roots: dict[int, set[int]] = {}
@@ -34,6 +50,10 @@ class Outputs:
 
     def _place(self, leaf: Any) -> tuple:
         if not isinstance(leaf, Tensor):
+            if not (isinstance(leaf, _CONSTANT) or id(leaf) in self._given):
+                raise UnsupportedError(
+                    f"returns a {type(leaf).__name__}, which a replay would not make anew"
+                )
             return ("constant", leaf)
         tracer = self.tracer
         if id(leaf) in tracer.captured:

@@ -164,7 +164,7 @@ def make_variant(
     """Compile a trace; raises CompileError or UnsupportedError where it cannot be replayed."""
     leaves, spec = pytree.flatten(result)
     grads = tracer.final_grads()
-    plan = Outputs(tracer, leaves, grads)
+    plan = Outputs(tracer, leaves, grads, pytree.flatten((args, kwargs))[0])
     trace = tracer.finish(plan.produced)
     variant = Variant(name, generation, trace, reason, checker)
     writer = CallWriter(variant, tracer, args, kwargs, checker)

@@ -16,7 +16,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .. import config
 from ..frontend.tensor import Tensor
+from ..ir.dispatch import _stack as _dispatch
 from . import hooks as _hooks
 from .hooks import Epoch, WatchedDict, WatchedOrderedDict
 from .module_hooks import ModuleHooks
@@ -305,8 +307,13 @@ class Module(ModuleTree, ModuleState, ModuleHooks):
     # ---- calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._compiled_call_impl is not None:
-            return self._compiled_call_impl(*args, **kwargs)
+        if _dispatch.top is None:  # else a trace or a transform is running: this call is part of it
+            if self._compiled_call_impl is not None:
+                return self._compiled_call_impl(*args, **kwargs)
+            if config.flags.compile == "all":
+                from ..frontend.compile import compile_calls
+
+                return compile_calls(self)(*args, **kwargs)
         return self._call_impl(*args, **kwargs)
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
@@ -327,6 +334,12 @@ class Module(ModuleTree, ModuleState, ModuleHooks):
             return self.forward(*args, **kwargs)
         finally:
             stack.pop()
+
+    def __getstate__(self) -> dict:
+        """What a pickle or a copy takes along: everything but compiled code."""
+        state = self.__dict__.copy()
+        state.pop("_compiled_call_impl", None)
+        return state
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile this module's forward in place; arguments go to `graphtorch.compile`."""
