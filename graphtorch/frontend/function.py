@@ -5,6 +5,7 @@ The forward runs without the tape; one `FunctionNode` stands for it, and calls t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._to_save: tuple[Any, ...] = ()
+        self._to_save_forward: tuple[Any, ...] = ()
         self._saved: list[Any] | None = []
         self._non_differentiable: set[int] = set()
         self._dirty: tuple[Tensor, ...] = ()
@@ -31,7 +33,8 @@ class FunctionCtx:
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Accepted for PyTorch's sake: forward mode runs through the same saved tensors."""
+        """Keep tensors for `jvp`."""
+        self._to_save_forward = tensors
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
         """Declare outputs that have no gradient."""
@@ -103,6 +106,9 @@ class FunctionNode(TapeNode):
         self.freed = True
         self.ctx._saved = None
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ctx, name)  # PyTorch's ctx is the node itself
+
 
 class Function:
     """Base class of user-defined operations.
@@ -137,17 +143,41 @@ class Function:
             "You must implement the backward for your custom autograd.Function to use it."
         )
 
+    generate_vmap_rule = False  # whether `vmap` maps forward and backward themselves
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Compute one tangent per output from one per argument of `forward` (forward mode)."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        """Compute (outputs, out_dims) for a batch along `in_dims` of the arguments."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set"
+            " generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` and record `backward`."""
+        custom = getattr(dispatch._stack.top, "custom", None)
+        if custom is not None:
+            return custom(cls, args, kwargs)
+        return cls._run(args, kwargs)[0]
+
+    @classmethod
+    def _run(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, FunctionCtx]:
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
         recording = grad_mode.state.enabled and any(ctx.needs_input_grad)
-        split = cls.setup_context is not Function.setup_context  # type: ignore[attr-defined]
+        split = cls.setup_context is not Function.setup_context
         with grad_mode.no_grad():
             outputs = cls.forward(*args, **kwargs) if split else cls.forward(ctx, *args, **kwargs)
             if split:
-                cls.setup_context(ctx, args, outputs)  # type: ignore[attr-defined]
+                cls.setup_context(ctx, args, outputs)
         single = not isinstance(outputs, tuple)
         listed = [outputs] if single else list(outputs)
         if recording:
@@ -156,37 +186,13 @@ class Function:
                 tracer.custom_function(cls)  # type: ignore[attr-defined]
             dirty = {id(t) for t in ctx._dirty}
             arguments = {id(a) for a in args if isinstance(a, Tensor)}
+            plain = [id(y) in ctx._non_differentiable for y in listed]
             for i, y in enumerate(listed):
                 if isinstance(y, Tensor) and id(y) in arguments and id(y) not in dirty:
                     listed[i] = y.view_as(y)  # type: ignore[attr-defined]
-                    if id(y) in ctx._non_differentiable:
-                        ctx._non_differentiable.add(id(listed[i]))
-            node = FunctionNode(
-                None,  # type: ignore[arg-type]
-                tuple(
-                    ((a._node, a._index) if a._history() is not None else a) if need else None
-                    for a, need in zip(args, ctx.needs_input_grad, strict=True)
-                ),
-                {},
-            )
-            node.cls, node.ctx = cls, ctx
-            node.position = code_position()
-            node.saved = [a.type_ if isinstance(a, Tensor) else None for a in args]
-            node.output = node.outputs = tuple(
-                y.type_ if isinstance(y, Tensor) else None for y in listed
-            )
-            for index, y in enumerate(listed):
-                if (
-                    isinstance(y, Tensor)
-                    and y.dtype.kind in "fc"
-                    and id(y) not in ctx._non_differentiable
-                ):
-                    y._node, y._index = node, index
-            saved = [y if not isinstance(y, Tensor) else y for y in ctx._to_save]
-        else:
-            saved = list(ctx._to_save)
-        ctx._saved = [(t, t._version if isinstance(t, Tensor) else 0) for t in saved]
-        return listed[0] if single else tuple(listed)
+            attach(cls, ctx, args, listed, plain)
+        ctx._saved = [(t, t._version if isinstance(t, Tensor) else 0) for t in ctx._to_save]
+        return (listed[0] if single else tuple(listed)), ctx
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> Any:
@@ -194,11 +200,63 @@ class Function:
         raise NotImplementedError
 
 
-def once_differentiable(backward: Any) -> Any:
-    """Decorator for a `backward` that cannot itself be differentiated."""
+def attach(
+    cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], outputs: list[Any], plain: list[bool]
+) -> None:
+    """Put one call of a Function on the tape; `plain` outputs have no gradient."""
+    node = FunctionNode(
+        None,  # type: ignore[arg-type]
+        tuple(
+            [
+                ((a._node, a._index) if a._history() is not None else a) if need else None
+                for a, need in zip(args, ctx.needs_input_grad, strict=True)
+            ]
+        ),
+        {},
+    )
+    node.cls, node.ctx = cls, ctx
+    node.position = code_position()
+    node.saved = [a.type_ if isinstance(a, Tensor) else None for a in args]
+    node.output = node.outputs = tuple(
+        [y.type_ if isinstance(y, Tensor) else None for y in outputs]
+    )
+    for index, (y, without) in enumerate(zip(outputs, plain, strict=True)):
+        if isinstance(y, Tensor) and y.dtype.kind in "fc" and not without:
+            y._node, y._index = node, index
 
+
+class _Refusing(Function):
+    """What the gradients of a once-differentiable backward are attached to."""
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: Any) -> Any:
+        return tuple([t if t is None else t.detach() for t in tensors])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+
+
+def once_differentiable(backward: Any) -> Any:
+    """Decorator for a `backward` that cannot itself be differentiated: doing so raises RuntimeError."""
+
+    @functools.wraps(backward)
     def wrapper(ctx: Any, *grads: Any) -> Any:
         with grad_mode.no_grad():
-            return backward(ctx, *grads)
+            found = backward(ctx, *grads)
+        if not grad_mode.state.enabled:
+            return found
+        if not any(isinstance(g, Tensor) and g.requires_grad for g in grads):
+            return found
+        listed = found if isinstance(found, tuple) else (found,)
+        with grad_mode.enable_grad():
+            marked = [
+                t.detach().requires_grad_() if isinstance(t, Tensor) and t.dtype.kind in "fc" else t
+                for t in listed
+            ]
+            refused = _Refusing.apply(*marked)
+        return refused if isinstance(found, tuple) else refused[0]
 
     return wrapper

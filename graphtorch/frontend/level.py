@@ -156,6 +156,12 @@ class Level:
         if self.recorder is not None:
             self.recorder.custom_function(cls)
 
+    def custom(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A user's `autograd.Function` is applied."""
+        from .function_levels import custom
+
+        return custom(self, cls, args, kwargs)
+
     def defer(self, effect: Any) -> None:
         if self.recorder is not None:
             self.recorder.defer(effect)

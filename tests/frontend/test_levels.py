@@ -4,6 +4,7 @@ vmap of a row equals the row example by example; its tangent is the transpose of
 <g, J t> = <J^T g, t>.
 """
 
+import functools
 import warnings
 
 import numpy as np
@@ -62,7 +63,8 @@ def test_a_batched_row_equals_its_examples(op):
             ]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = results(torch.vmap(lambda *x: op(*x, **attrs), in_dims=dims)(*given))
+                mapped = torch.vmap(functools.partial(op, **attrs), in_dims=dims)
+                found = results(mapped(*given))
             second = [
                 b if i in chosen else a for i, (a, b) in enumerate(zip(one, two, strict=True))
             ]
