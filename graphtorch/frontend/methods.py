@@ -12,12 +12,16 @@ import numpy as np
 
 from ..errors import message
 from ..ir import dispatch, ops
-from . import creation, from_data, inplace
+from . import creation, from_data, inplace, legacy
 from .functional import arranging as _a
 from .functional import comparison as _c
 from .functional import complex as _z
 from .functional import conversion as _v
+from .functional import copying as _k
 from .functional import decomposition as _d
+from .functional import floating as _f
+from .functional import histograms as _h
+from .functional import index_writing as _w
 from .functional import linear as _l
 from .functional import moments as _m
 from .functional import pointwise as _p
@@ -35,7 +39,6 @@ from .operators import OPERATORS
 from .protocol import PROTOCOL
 from .size import Size
 from .storage import (
-    UntypedStorage,
     alias_of,
     base_of,
     become,
@@ -44,6 +47,7 @@ from .storage import (
     stride,
 )  # fmt: skip
 from .tensor import Tensor
+from .untyped_storage import TypedStorage, UntypedStorage, set_
 
 _stack = dispatch._stack
 
@@ -114,7 +118,8 @@ METHODS_ASKING: dict[str, Any] = {
     "element_size": lambda self: self._array.itemsize,
     "stride": stride, "storage_offset": storage_offset,
     "data_ptr": lambda self: self._array.__array_interface__["data"][0],
-    "untyped_storage": lambda self: UntypedStorage(self), "storage": lambda self: UntypedStorage(self),
+    "untyped_storage": lambda self: UntypedStorage.of(self), "set_": set_,
+    "storage": lambda self: TypedStorage(wrap_storage=UntypedStorage.of(self), dtype=self.dtype),
     "is_contiguous": _v.is_contiguous,
     "is_floating_point": lambda self: self._array.dtype.kind in "fV",
     "is_complex": lambda self: self._array.dtype.kind == "c",
@@ -138,7 +143,7 @@ CONVERSIONS: dict[str, Any] = {
     "clone": _v.clone, "contiguous": _v.contiguous, "copy_": _v.copy_, "fill_": _v.fill_, "zero_": _v.zero_,
     "fill": _v.fill,
     "new_zeros": creation.new_zeros, "new_ones": creation.new_ones, "new_empty": creation.new_empty,
-    "new_full": creation.new_full, "new_tensor": from_data.new_tensor, "new": from_data.new_tensor,
+    "new_full": creation.new_full, "new_tensor": from_data.new_tensor, "new": legacy.new,
 }  # fmt: skip
 
 # methods that are the function of the same name
@@ -165,6 +170,10 @@ SAME_AS_FUNCTION: dict[Any, str] = {
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
     _d: "cholesky cholesky_solve det inverse logdet matrix_exp pinverse qr slogdet svd",
     _z: "angle conj conj_physical resolve_conj resolve_neg isreal",
+    _k: "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
+    _f: "frexp ldexp heaviside logaddexp2 renorm",
+    _h: "histogram",
+    _w: "put index_reduce nonzero_static",
     _o: "sort argsort msort topk kthvalue median nanmedian mode quantile nanquantile unique unique_consecutive",
 }  # fmt: skip
 
@@ -181,6 +190,8 @@ IN_PLACE: dict[Any, str] = {
     _a: "tril triu",
     _i: "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put",
     _l: "addmm addmv addr baddbmm addbmm",
+    _f: "ldexp heaviside renorm",
+    _w: "put index_reduce",
 }  # fmt: skip
 
 

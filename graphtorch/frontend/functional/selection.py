@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ...errors import message
 from ...ir import ops
-from ...ir.types import BY_NUMPY, int64
+from ...ir.types import BY_NUMPY, DType, bool_, int64
 from .. import promotion
 from ..size import wrap_dim
 from ..tensor import Tensor
-from .wrapping import accepts_out, bind, check_tensor, concrete, fresh, into, scalar_name
+from .wrapping import accepts_out_apart, bind, check_tensor, concrete, fresh, into, scalar_name
 
 _RESHAPE = ops.reshape
 
 
 def _check_index(function: str, index: Tensor) -> Tensor:
+    if not index._array.size and index._array.dtype.kind in "fu":
+        return ops.cast(index, dtype=int64)
     if index._array.dtype not in (np.int64, np.int32):
         raise RuntimeError(
             message(
@@ -29,8 +32,13 @@ def _check_index(function: str, index: Tensor) -> Tensor:
     return index
 
 
+@accepts_out_apart
 def gather(
-    input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False, out: Tensor | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    *,
+    sparse_grad: bool = False,
 ) -> Tensor:
     """y[i][j] = input[index[i][j]][j] for dim=0; index may be smaller than the input.
 
@@ -40,13 +48,31 @@ def gather(
             [4]])
     """
     check_tensor("gather", input)
-    _check_index("gather", index)
+    index = _check_index("gather", index)
     dim = wrap_dim(dim, input._array.ndim)
-    if not input._array.ndim and not index._array.ndim:
-        return ops.copy(input)
+    if not index._array.size:
+        flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
+        none = ops.slice(flat, starts=(0,), stops=(0,), steps=(1,))
+        return bind(_RESHAPE, (none,), {"shape": index._array.shape})
+    if not input._array.ndim or not index._array.ndim:
+        found = gather(_line(input), 0, _line(index))
+        return bind(_RESHAPE, (found,), {"shape": index._array.shape})
     _check_gatherable("gather", input, index, dim)
     result = within_bounds(ops.gather, input, index, index, dim)
-    return result if out is None else into(out, result)
+    return result
+
+
+def _line(x: Tensor) -> Tensor:
+    """A 0-d tensor as a vector of one element."""
+    return x if x._array.ndim else bind(_RESHAPE, (x,), {"shape": (1,)})
+
+
+def _as_lines(function: Any, input: Tensor, dim: int, *rest: Any, **options: Any) -> Tensor:
+    """function(input, dim, ...) for a 0-d input, which counts as a vector of one element."""
+    wrap_dim(dim, 0)
+    lines = [_line(x) if isinstance(x, Tensor) else x for x in rest]
+    result = function(_line(input), 0, *lines, **options)
+    return bind(_RESHAPE, (result,), {"shape": ()})
 
 
 def within_bounds(op: Any, input: Tensor, index: Tensor, *operands: Any) -> Tensor:
@@ -93,8 +119,15 @@ def _scatter_parts(
     name: str, input: Tensor, dim: int, index: Tensor, src: Any
 ) -> tuple[int, Tensor]:
     dim = wrap_dim(dim, input._array.ndim)
-    _check_index(name, index)
+    index = _check_index(name, index)
     _check_gatherable(name, input, index, dim)
+    if isinstance(src, Tensor) and src._array.ndim != index._array.ndim:
+        raise RuntimeError(
+            message(
+                "Index tensor must have the same number of dimensions as src tensor",
+                operands={"index": index.type_, "src": src.type_},
+            )
+        )
     dtype = BY_NUMPY[input._array.dtype]
     shape = index._array.shape
     if not isinstance(src, Tensor):
@@ -119,12 +152,16 @@ def _scatter_parts(
     return dim, src
 
 
+@accepts_out_apart
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None,
-    out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """`input` with src[i][j] written at [index[i][j]][j] for dim=0."""
     source = value if src is None else src
+    if not input._array.ndim:
+        return _as_lines(scatter, input, dim, index, source, reduce=reduce)
+    if reduce is not None and reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
     if reduce == "add":
         return scatter_add(input, dim, index, _as_source(input, index, source))
     if reduce == "multiply":
@@ -133,7 +170,7 @@ def scatter(
         return ops.copy(input)
     dim, part = _scatter_parts("scatter", input, dim, index, source)
     result = within_bounds(ops.scatter, input, index, index, part, dim)
-    return result if out is None else into(out, result)
+    return result
 
 
 def _as_source(input: Tensor, index: Tensor, source: Any) -> Tensor:
@@ -144,22 +181,27 @@ def _as_source(input: Tensor, index: Tensor, source: Any) -> Tensor:
     )
 
 
-def scatter_add(
-    input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
-) -> Tensor:
+@accepts_out_apart
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`input` with src[i][j] added at [index[i][j]][j] for dim=0; repeated places add up."""
+    if not input._array.ndim:
+        return _as_lines(scatter_add, input, dim, index, src)
     if index._array.size == 0:
         return ops.copy(input)
     dim, part = _scatter_parts("scatter_add", input, dim, index, src)
     result = within_bounds(ops.scatter_add, input, index, index, part, dim)
-    return result if out is None else into(out, result)
+    return result
 
 
+@accepts_out_apart
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
-    out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Like `scatter_add` with reduce "sum", "prod", "mean", "amax" or "amin"."""
+    if not input._array.ndim:
+        return _as_lines(scatter_reduce, input, dim, index, src, reduce, include_self=include_self)
+    if index._array.size == 0:
+        return ops.copy(input)
     dim, part = _scatter_parts("scatter_reduce", input, dim, index, src)
     if reduce == "sum" or reduce == "mean":
         zero = ops.full(shape=part._array.shape, value=0, dtype=part.dtype)
@@ -181,47 +223,37 @@ def scatter_reduce(
         raise RuntimeError(
             message(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
         )
-    return result if out is None else into(out, result)
-
-
-_UFUNC = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
-_NEUTRAL = {"prod": 1, "amax": -np.inf, "amin": np.inf}
+    return result
 
 
 def _scatter_by(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool
 ) -> Tensor:
-    """prod, amax and amin through NumPy; the gradient goes to the extreme elements (not for prod)."""
-    array = concrete(input).copy()
-    places = concrete(index)
-    grid = list(np.ogrid[tuple(slice(n) for n in places.shape)])
-    grid[dim] = places
-    key = tuple(grid)
+    """prod, amax and amin; equal extremes share the gradient."""
     if not include_self:
-        neutral = _NEUTRAL[reduce]
-        if array.dtype.kind in "iu" and reduce != "prod":
-            limits = np.iinfo(array.dtype)
-            neutral = limits.min if reduce == "amax" else limits.max
-        array[key] = neutral
-    _UFUNC[reduce].at(array, key, concrete(src))
-    reached = fresh(array)
-    if not (input.requires_grad or src.requires_grad):
-        return reached
+        dtype = BY_NUMPY[src._array.dtype]
+        neutral = ops.full(shape=src._array.shape, value=_neutral(reduce, dtype), dtype=dtype)
+        start = ops.scatter(input, index, neutral, dim=dim)
+    else:
+        start = input
     if reduce == "prod":
-        raise RuntimeError(
-            "scatter_reduce(reduce='prod') is not differentiable here; detach the input"
-        )
-    # the value is chosen by comparison, so that gradients flow to the chosen elements
-    hit = ops.cast(ops.eq(src, ops.gather(reached, index, dim=dim)), dtype=src.dtype)
-    ones = ops.cast(ops.eq(input, reached), dtype=src.dtype)
-    total = ops.scatter_add(ones if include_self else ops.mul(ones, 0.0), index, hit, dim=dim)
-    total = ops.where(ops.eq(total, 0), 1.0, total)
-    chosen = ops.mul(src, hit)
-    kept = ops.mul(input, ones if include_self else ops.mul(ones, 0.0))
-    return ops.div(ops.scatter_add(kept, index, chosen, dim=dim), total)
+        return ops.scatter_prod(start, index, src, dim=dim)
+    return ops.scatter_extreme(start, index, src, dim=dim, largest=reduce == "amax")
 
 
-def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+def _neutral(reduce: str, dtype: DType) -> Any:
+    if reduce == "prod":
+        return 1
+    if dtype.kind == "b":
+        return reduce == "amin"
+    if dtype.kind == "f":
+        return -math.inf if reduce == "amax" else math.inf
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.min if reduce == "amax" else limits.max)
+
+
+@accepts_out_apart
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of `input` along `dim` that `index` (a vector) names, as a copy."""
     dim = wrap_dim(dim, input._array.ndim)
     if index._array.ndim > 1:
@@ -240,9 +272,14 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
     if index._array.ndim == 0:
         index = bind(_RESHAPE, (index,), {"shape": (1,)})
     if not input._array.ndim:
-        return ops.copy(input)
+        if index._array.size != 1:
+            raise RuntimeError(
+                "index_select(): Index to scalar can have only 1 value, got"
+                f" {index._array.size} value(s)"
+            )
+        return bind(_RESHAPE, (taken(_line(input), index, 0),), {"shape": ()})
     result = taken(input, index, dim)
-    return result if out is None else into(out, result)
+    return result
 
 
 def taken(input: Tensor, index: Tensor, dim: int) -> Tensor:
@@ -257,11 +294,14 @@ def taken(input: Tensor, index: Tensor, dim: int) -> Tensor:
         ) from None
 
 
-@accepts_out
+@accepts_out_apart
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements of the flattened input at `index`."""
+    index = _check_index("take", index)
+    if index._array.size and not input._array.size:
+        raise IndexError("take(): tried to take from an empty tensor")
     flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
-    return ops.take(flat, wrapped(_check_index("take", index), input._array.size), dim=0)
+    return taken(flat, wrapped(index, input._array.size), 0)
 
 
 def wrapped(index: Tensor, size: int) -> Tensor:
@@ -269,23 +309,66 @@ def wrapped(index: Tensor, size: int) -> Tensor:
     return ops.where(ops.lt(index, 0), ops.add(index, size), index)
 
 
-def take_along_dim(
-    input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
-) -> Tensor:
+@accepts_out_apart
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` that broadcasts; without `dim` on the flattened input."""
+    _check_index("torch.take_along_dim", indices)
     if dim is None:
+        indices = wrapped(indices, input._array.size)
         flat = bind(_RESHAPE, (input,), {"shape": (input._array.size,)})
         return gather(flat, 0, bind(_RESHAPE, (indices,), {"shape": (indices._array.size,)}))
     n = input._array.ndim
+    if indices._array.ndim != n:
+        raise RuntimeError(
+            message(
+                "torch.take_along_dim(): input and indices should have the same number of dimensions, but"
+                f" got {n} dimensions for input, and {indices._array.ndim} dimensions for indices",
+                operands={"input": input.type_, "indices": indices.type_},
+            )
+        )
     dim = wrap_dim(dim, n)
+    indices = wrapped(indices, input._array.shape[dim] if n else 1)
     a, b = list(input._array.shape), list(indices._array.shape)
     a[dim], b[dim] = 1, 1
     common = list(promotion.common_shape((tuple(a), tuple(b))))
     a, b = common.copy(), common.copy()
     a[dim], b[dim] = input._array.shape[dim], indices._array.shape[dim]
-    return gather(
-        promotion.expand(input, tuple(a)), dim, promotion.expand(indices, tuple(b)), out=out
-    )
+    return gather(promotion.expand(input, tuple(a)), dim, promotion.expand(indices, tuple(b)))
+
+
+def _check_rows(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """The index as a vector, after PyTorch's checks of index and source."""
+    if index._array.ndim > 1:
+        raise IndexError(
+            message(
+                f"{name}(): Index is supposed to be a vector, but got dim: {index._array.ndim}",
+                operands={"index": index.type_},
+            )
+        )
+    index = _check_index(name, index)
+    a, b = input._array.shape, source._array.shape
+    count = b[dim] if b else 1
+    if index._array.size != count:
+        raise IndexError(
+            message(
+                f"{name}(): Number of indices ({index._array.size}) should be equal to source.size(dim):"
+                f" ({count})",
+                operands={"index": index.type_, "source": source.type_},
+            )
+        )
+    if (
+        b
+        and (len(a) != len(b) or a[:dim] != b[:dim] or a[dim + 1 :] != b[dim + 1 :])
+        and (len(a) or b != (1,))
+    ):
+        raise RuntimeError(
+            message(
+                "source tensor shape must match self tensor shape, excluding the specified dimension. Got"
+                f" self.shape = {list(a)} source.shape = {list(b)}",
+                operands={"self": input.type_, "source": source.type_},
+            )
+        )
+    return _vector(index)
 
 
 def _rows(input: Tensor, index: Tensor, dim: int) -> tuple[int, ...]:
@@ -301,6 +384,7 @@ def _vector(index: Tensor) -> Tensor:
     )
 
 
+@accepts_out_apart
 def index_add(
     input: Tensor,
     dim: int,
@@ -308,7 +392,6 @@ def index_add(
     source: Tensor,
     *,
     alpha: Any = 1,
-    out: Tensor | None = None,
 ) -> Tensor:
     """`input` with alpha * source's slices added where `index` says; repeated places add up."""
     dim = wrap_dim(dim, input._array.ndim)
@@ -322,19 +405,20 @@ def index_add(
         )
     if alpha != 1:
         source = ops.mul(source, promotion.weak(alpha, source.dtype))
-    index = _vector(index)
+    index = _check_rows("index_add_", input, dim, index, source)
     if not input._array.ndim:
-        return ops.add(input, bind(_RESHAPE, (source,), {"shape": ()}))
+        total = ops.sum(_line(source), dims=(0,))
+        return ops.add(input, ops.cast(total, dtype=input.dtype))
     source = (
         bind(_RESHAPE, (source,), {"shape": _rows(input, index, dim)})
         if source._array.ndim != input._array.ndim
         else source
     )
     result = ops.index_add(input, index, source, dim=dim)
-    return result if out is None else into(out, result)
+    return result
 
 
-@accepts_out
+@accepts_out_apart
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with source's slices written where `index` says."""
     dim = wrap_dim(dim, input._array.ndim)
@@ -345,25 +429,42 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
                 f" {scalar_name(input.dtype)} and (source) {scalar_name(source.dtype)}"
             )
         )
-    index = _vector(index)
+    if not input._array.ndim:
+        return _as_lines(index_copy, input, dim, index, source)
+    index = _vector(_check_index("index_copy_", index))
+    index = wrapped(index, input._array.shape[dim])
     source = promotion.expand(source, _rows(input, index, dim))
     return ops.index_put(input, source, index, dims=(dim,), accumulate=False)
 
 
-@accepts_out
+@accepts_out_apart
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """`input` with the slices that `index` names filled with `value`."""
     dim = wrap_dim(dim, input._array.ndim)
+    if index._array.dtype.kind != "i":
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
+    if isinstance(value, Tensor) and value._array.ndim:
+        raise RuntimeError(
+            message(
+                "index_fill_ only supports a 0-dimensional value tensor, but got tensor with"
+                f" {value._array.ndim} dimension(s)."
+            )
+        )
+    if not input._array.ndim:
+        filled = index_fill(_line(input), 0, index, value)
+        return bind(_RESHAPE, (filled,), {"shape": ()})
     index = _vector(index)
     dtype = BY_NUMPY[input._array.dtype]
+    shape = input._array.shape
+    index = wrapped(index, shape[dim])
+    no = ops.full(shape=(shape[dim],), value=False, dtype=bool_)
+    yes = ops.full(shape=index._array.shape, value=True, dtype=bool_)
+    mask = ops.index_put(no, yes, index, dims=(0,), accumulate=False)
+    mask = bind(_RESHAPE, (mask,), {"shape": (shape[dim], *(1 for _ in shape[dim + 1 :]))})
+    mask = ops.expand(mask, shape=shape)
     if isinstance(value, Tensor):
-        source = promotion.expand(promotion.cast(value, dtype), _rows(input, index, dim))
-    else:
-        source = ops.full(
-            shape=_rows(input, index, dim), value=promotion.weak(value, dtype), dtype=dtype
-        )
-    index = wrapped(index, input._array.shape[dim])
-    return ops.index_put(input, source, index, dims=(dim,), accumulate=False)
+        return ops.where(mask, promotion.expand(promotion.cast(value, dtype), shape), input)
+    return ops.where(mask, promotion.weak(value, dtype), input)
 
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
@@ -373,7 +474,8 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     return with_items(input, tuple(indices), values, accumulate)
 
 
-def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+@accepts_out_apart
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements under a bool mask, as a vector."""
     from ..indexing import get_item
 
@@ -382,8 +484,8 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
             message("masked_select: expected BoolTensor for mask", operands={"mask": mask.type_})
         )
     a, b = promotion.broadcast(input, mask)
-    result = get_item(a, b)
-    return result if out is None else into(out, result)
+    result = get_item(_line(a), _line(b))
+    return result
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None) -> Any:

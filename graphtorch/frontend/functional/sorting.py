@@ -12,12 +12,11 @@ from ...ir.types import int64
 from .. import return_types
 from ..size import wrap_dim
 from ..tensor import Tensor
-from .wrapping import accepts_out, check_tensor, concrete, fresh, into, into_all
+from .wrapping import accepts_out, check_tensor, concrete, fresh, into
 
 
-def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Any = None
-) -> Any:
+@accepts_out
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """Sorted values along `dim`, and where they were."""
     check_tensor("sort", input)
     if not input._array.ndim:
@@ -25,7 +24,7 @@ def sort(
         return return_types.sort(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
     dim = wrap_dim(dim, input._array.ndim)
     found = return_types.sort(*ops.sort(input, dim=dim, descending=bool(descending)))
-    return found if out is None else return_types.sort(*into_all(out, found))
+    return found
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
@@ -39,15 +38,8 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0)[0]
 
 
-def topk(
-    input: Tensor,
-    k: int,
-    dim: int = -1,
-    largest: bool = True,
-    sorted: bool = True,
-    *,
-    out: Any = None,
-) -> Any:
+@accepts_out
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The k largest (or smallest) values along `dim`, and where they are."""
     check_tensor("topk", input)
     dim = wrap_dim(dim, input._array.ndim)
@@ -63,7 +55,7 @@ def topk(
     if not input._array.ndim:
         return return_types.topk(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
     found = return_types.topk(*ops.topk(input, k=int(k), dim=dim, largest=bool(largest)))
-    return found if out is None else return_types.topk(*into_all(out, found))
+    return found
 
 
 @accepts_out

@@ -16,6 +16,8 @@ from .wrapping import accepts_out, bind, check_tensor
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` elements along `dim` from `start`: a view."""
     shape = input._array.shape
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, len(shape))
     start = int(start)
     if not -shape[dim] <= start <= shape[dim]:
@@ -156,7 +158,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along `dim`, as views."""
     shape = input._array.shape
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, len(shape))
     return tuple([select(input, dim, i) for i in range(shape[dim])])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -122,15 +123,77 @@ def accepts_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
         if out is None:
-            return result
+            return function(*args, **kwargs)
+        result = function(*args, **kwargs)
         if isinstance(result, Tensor):
             return into(out, result)
         stored = into_all(out, result)
         return type(result)(*stored) if hasattr(result, "_fields") else type(result)(stored)
 
+    return _signed(with_out, function)
+
+
+def _signed(with_out: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Show `out` in the signature."""
+    known = inspect.signature(function)
+    parameters = list(known.parameters.values())
+    place = len(parameters) - (parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Any)
+    parameters.insert(place, out)
+    with_out.__signature__ = known.replace(parameters=parameters)
     return with_out
+
+
+def accepts_out_apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`accepts_out` for one result of the same dtype; `out` must not share memory with an input."""
+
+    @functools.wraps(function)
+    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if out is None:
+            return result
+        check_apart(out, *args, *kwargs.values())
+        if out._array.dtype != result._array.dtype:
+            raise RuntimeError(
+                message(
+                    f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead",
+                    operands={"result": result.type_, "out": out.type_},
+                )
+            )
+        return into(out, result)
+
+    return _signed(with_out, function)
+
+
+def check_apart(out: Tensor, *inputs: Any) -> None:
+    """Raise RuntimeError if `out` shares memory with an input, or holds an element twice."""
+    if out._array.size > 1 and 0 in out._array.strides:
+        _check_single(out)
+    for x in inputs:
+        if isinstance(x, (list, tuple)):
+            check_apart(out, *x)
+        elif isinstance(x, Tensor) and np.may_share_memory(out._array, x._array):
+            raise RuntimeError(
+                message(
+                    "unsupported operation: some elements of the input tensor and the written-to tensor"
+                    " refer to a single memory location. Please clone() the tensor before performing the"
+                    " operation.",
+                    operands={"input": x.type_, "out": out.type_},
+                )
+            )
+
+
+def _check_single(out: Tensor) -> None:
+    shape, strides = out._array.shape, out._array.strides
+    if any(n > 1 and s == 0 for n, s in zip(shape, strides, strict=True)):
+        raise RuntimeError(
+            message(
+                "unsupported operation: more than one element of the written-to tensor refers to a single"
+                " memory location. Please clone() the tensor before performing the operation.",
+                operands={"out": out.type_},
+            )
+        )
 
 
 def fit(target: Tensor, value: Tensor) -> Tensor:
@@ -190,9 +253,7 @@ def plain_write(x: Tensor) -> bool:
 
 def touched(x: Tensor) -> Tensor:
     """Note that `x`'s buffer was written in place."""
-    storage = x._storage
-    storage.version += 1
-    storage.written_at = calling_line()
+    x._count_write()
     return x
 
 
@@ -290,9 +351,7 @@ def check_operands(name: str, input: Any, other: Any, scalars: str = "both") -> 
     """Raise TypeError unless both are tensors or, where `scalars` allows it (see `binary`), numbers."""
     first, second = isinstance(input, Tensor), isinstance(other, Tensor)
     if not first and not (
-        scalars in ("one", "both")
-        and promotion.is_number(input)
-        and (second or scalars == "both")
+        scalars in ("one", "both") and promotion.is_number(input) and (second or scalars == "both")
     ):
         raise not_tensor(name, "input", 1, input)
     if not second and not (scalars and promotion.is_number(other)):

@@ -20,6 +20,8 @@ from . import (
     contraction,
     convolution,
     creation,
+    elimination,
+    factorization,
     fourier,
     host,
     index,
@@ -34,6 +36,7 @@ from . import (
     region,
     regression_loss,
     scan,
+    scatter_reduce,
     softmax,
     view,
 )

@@ -32,6 +32,10 @@ def array_of(x: torch.Tensor) -> np.ndarray:
     if x.device.type != "cpu":
         raise NoCounterpart(f"a tensor on {x.device}")
     x = x.detach().resolve_conj().resolve_neg()
+    if x._is_zerotensor():
+        x = torch.zeros(x.shape, dtype=x.dtype)
+    if x.ndim > 64:
+        raise NoCounterpart("a tensor of more than NumPy's 64 dims")
     if x.dtype is torch.bfloat16:
         return x.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     try:
