@@ -10,7 +10,7 @@ from typing import Any
 
 from ..frontend.tensor import Tensor
 from ..ir import ops
-from .checks import check_options
+from .checks import check_fused, check_options, checked_betas
 from .rules import (
     RuleOptimizer,
     absolute,
@@ -50,9 +50,13 @@ class Adam(RuleOptimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ):
-        check_options(
-            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
-        )
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError(
+                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            )
+        betas = checked_betas(betas, foreach, capturable)
+        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay)
+        check_fused(fused, foreach, differentiable)
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
@@ -177,9 +181,7 @@ class Adamax(RuleOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ):
-        check_options(
-            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
-        )
+        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay)
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
@@ -228,9 +230,7 @@ class NAdam(RuleOptimizer):
         differentiable: bool = False,
     ):
         check_options(
-            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, momentum_decay=momentum_decay,
-            differentiable=differentiable,
-        )  # fmt: skip
+            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, momentum_decay=momentum_decay)  # fmt: skip
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
             "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize, "foreach": foreach,
@@ -299,9 +299,7 @@ class RAdam(RuleOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ):
-        check_options(
-            lr=lr, eps=eps, betas=betas, weight_decay=weight_decay, differentiable=differentiable
-        )
+        check_options(lr=lr, eps=eps, betas=betas, weight_decay=weight_decay)
         defaults = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
             "foreach": foreach, "capturable": capturable, "decoupled_weight_decay": decoupled_weight_decay,

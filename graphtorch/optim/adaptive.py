@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..frontend.tensor import Tensor
-from .checks import check_options
+from .checks import check_fused, check_options
 from .rules import (
     RuleOptimizer,
     count,
@@ -40,9 +40,10 @@ class Adagrad(RuleOptimizer):
         fused: bool | None = None,
     ):
         check_options(
-            lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, differentiable=differentiable,
+            lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
             initial_accumulator_value=initial_accumulator_value, eps=eps,
         )  # fmt: skip
+        check_fused(fused, foreach, differentiable)
         defaults = {
             "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
             "initial_accumulator_value": initial_accumulator_value, "foreach": foreach, "maximize": maximize,
@@ -86,9 +87,7 @@ class Adadelta(RuleOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        check_options(
-            lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, differentiable=differentiable
-        )
+        check_options(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
         if rho > 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
         defaults = {
@@ -142,14 +141,7 @@ class RMSprop(RuleOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        check_options(
-            lr=lr,
-            eps=eps,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            alpha=alpha,
-            differentiable=differentiable,
-        )
+        check_options(lr=lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
         defaults = {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
             "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach, "maximize": maximize,
@@ -203,7 +195,7 @@ class Rprop(RuleOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        check_options(lr=lr, differentiable=differentiable)
+        check_options(lr=lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
         defaults = {
@@ -254,7 +246,7 @@ class ASGD(RuleOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ):
-        check_options(lr=lr, weight_decay=weight_decay, differentiable=differentiable)
+        check_options(lr=lr, weight_decay=weight_decay)
         defaults = {
             "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable, "capturable": capturable,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UnsupportedError
 from ..frontend.tensor import Tensor
 
 _NAMES = {
@@ -20,14 +19,37 @@ _NAMES = {
 }
 
 
-def check_options(
-    *, differentiable: bool = False, betas: tuple | None = None, **options: Any
-) -> None:
-    """Raise ValueError for a negative option or betas outside [0, 1)."""
-    if differentiable:
-        raise UnsupportedError(
-            "differentiable=True is not supported; write the update with tensor operations to differentiate it"
+def one_element(**options: Any) -> None:
+    """Raise ValueError for an option given as a tensor of several elements."""
+    for key, value in options.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"Tensor {key} must be 1-element")
+
+
+def checked_betas(betas: tuple, foreach: bool | None, capturable: bool) -> tuple[float, float]:
+    """Betas as floats; raises ValueError where only one is a tensor, and for foreach without capturable."""
+    tensors = [isinstance(beta, Tensor) for beta in betas]
+    if any(tensors) and not all(tensors):
+        raise ValueError("betas must be either both floats or both Tensors")
+    if all(tensors) and foreach and not capturable:
+        raise ValueError(
+            "betas[0] as a Tensor is not supported for capturable=False and foreach=True"
         )
+    one_element(**{f"betas[{i}]": beta for i, beta in enumerate(betas)})
+    first, second = (beta.item() if isinstance(beta, Tensor) else beta for beta in betas)
+    return first, second
+
+
+def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
+    """Raise RuntimeError where flags that exclude each other are both set."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def check_options(*, betas: tuple | None = None, **options: Any) -> None:
+    """Raise ValueError for a negative option or betas outside [0, 1)."""
     for key, value in options.items():
         if isinstance(value, Tensor):
             if value.numel() != 1:

@@ -12,7 +12,7 @@ from ..frontend.tensor import Tensor
 from .checks import check_options
 from .optimizer import Optimizer
 
-Point = tuple[float, float, Tensor, float]  # step length, loss, gradient, slope along the direction
+Point = tuple[Any, float, Tensor, Any]  # step length, loss, gradient, slope along the direction
 
 
 def _cubic_minimum(
@@ -45,11 +45,11 @@ def _strong_wolfe(
     limit: int = 25,
 ) -> tuple[float, Tensor, float, int]:
     """A step length that satisfies the strong Wolfe conditions: (loss, gradient, step, evaluations)."""
-    size = float(direction.abs().max())
+    size = direction.abs().max()
     gradient = gradient.clone()
     previous: Point = (0.0, loss, gradient, slope)
     new_loss, new_gradient = evaluate(t)
-    new_slope = float(new_gradient.dot(direction))
+    new_slope = new_gradient.dot(direction)
     calls, steps = 1, 0
     bracket: list[Point] = []
     done = False
@@ -72,7 +72,7 @@ def _strong_wolfe(
         previous = (last, *now[1:])
         new_loss, new_gradient = evaluate(t)
         calls += 1
-        new_slope = float(new_gradient.dot(direction))
+        new_slope = new_gradient.dot(direction)
         steps += 1
     if steps == limit:
         bracket = [(0.0, loss, gradient, slope), (t, new_loss, new_gradient, new_slope)]
@@ -101,7 +101,7 @@ def _strong_wolfe(
             slow = False
         new_loss, new_gradient = evaluate(t)
         calls += 1
-        new_slope = float(new_gradient.dot(direction))
+        new_slope = new_gradient.dot(direction)
         steps += 1
         now = (t, new_loss, new_gradient.clone(), new_slope)
         if new_loss > loss + c1 * t * slope or new_loss >= bracket[low][1]:
@@ -165,7 +165,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Make up to max_iter steps; `closure` evaluates the loss and its gradients."""
         group = self.param_groups[0]
-        lr = group["lr"].item() if isinstance(group["lr"], Tensor) else group["lr"]
+        lr = group["lr"]
         evaluate = enable_grad()(closure)
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
@@ -193,7 +193,7 @@ class LBFGS(Optimizer):
                 direction, old_changes, old_steps, weights, scale = gradient.neg(), [], [], [], 1
             else:
                 change, moved = gradient - previous, direction * t
-                curvature = float(change.dot(moved))
+                curvature = change.dot(moved)
                 if curvature > 1e-10:
                     if len(old_changes) == group["history_size"]:
                         for history in (old_changes, old_steps, weights):
@@ -201,11 +201,14 @@ class LBFGS(Optimizer):
                     old_changes.append(change)
                     old_steps.append(moved)
                     weights.append(1.0 / curvature)
-                    scale = curvature / float(change.dot(change))
-                direction = self._direction(gradient, old_changes, old_steps, weights, scale)
+                    scale = curvature / change.dot(change)
+                factors = state.setdefault("al", [None] * group["history_size"])
+                direction = self._direction(
+                    gradient, old_changes, old_steps, weights, scale, factors
+                )
             previous, previous_loss = gradient.clone(), loss
-            t = min(1.0, 1.0 / float(gradient.abs().sum())) * lr if state["n_iter"] == 1 else lr
-            slope = float(gradient.dot(direction))
+            t = min(1.0, 1.0 / gradient.abs().sum()) * lr if state["n_iter"] == 1 else lr
+            slope = gradient.dot(direction)
             if slope > -group["tolerance_change"]:
                 break
             used = 0
@@ -223,7 +226,9 @@ class LBFGS(Optimizer):
                         p.copy_(before)
                     return value, slope_here
 
-                loss, gradient, t, used = _strong_wolfe(at, direction, t, loss, gradient, slope)
+                loss, gradient, t, used = _strong_wolfe(
+                    at, direction, t, loss, gradient, slope, limit=group["max_eval"] - calls
+                )
                 self._move(t, direction)
                 flat = float(gradient.abs().max()) <= group["tolerance_grad"]
             else:
@@ -255,20 +260,16 @@ class LBFGS(Optimizer):
         gradient: Tensor,
         changes: list[Tensor],
         steps: list[Tensor],
-        weights: list[float],
-        scale: float,
+        weights: list[Tensor],
+        scale: Any,
+        factors: list[Any],
     ) -> Tensor:
         """The two-loop recursion: minus the inverse Hessian's estimate times the gradient."""
         q = gradient.neg()
-        factors = []
-        for change, moved, weight in zip(
-            reversed(changes), reversed(steps), reversed(weights), strict=True
-        ):
-            factors.append(float(moved.dot(q)) * weight)
-            q = q - change * factors[-1]
+        for i in reversed(range(len(changes))):
+            factors[i] = steps[i].dot(q) * weights[i]
+            q = q - changes[i] * factors[i]
         r = q * scale
-        for change, moved, weight, factor in zip(
-            changes, steps, weights, reversed(factors), strict=True
-        ):
-            r = r + moved * (factor - float(change.dot(r)) * weight)
+        for i in range(len(changes)):
+            r = r + steps[i] * (factors[i] - changes[i].dot(r) * weights[i])
         return r

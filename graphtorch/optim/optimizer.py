@@ -374,7 +374,7 @@ def _fitted(parameter: Tensor, value: Any, key: Hashable = None) -> Any:
 
 
 def with_closure(step: Callable[[Any], None]) -> Callable:
-    """Make `step(self)` a full step: evaluate the closure with gradients, update without."""
+    """Make `step(self)` a full step: evaluate the closure with gradients, update without unless differentiable."""
 
     @functools.wraps(step)
     def full_step(self: Any, closure: Callable[[], Any] | None = None) -> Any:
@@ -382,7 +382,7 @@ def with_closure(step: Callable[[Any], None]) -> Callable:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
+        with enable_grad() if self.defaults.get("differentiable") else no_grad():
             step(self)
         return loss
 

@@ -96,6 +96,20 @@ def counter(value: float = 0.0) -> Tensor:
     return wrap(np.array(value, np.float32))
 
 
+def zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """A new state tensor of a parameter's dtype on its device; never part of a trace."""
+    return _placed(wrap(np.zeros(shape, like._array.dtype)), like)
+
+
+def as_number(x: Tensor) -> Any:
+    """A 0-d tensor as a number; in a trace as a 0-d float64 tensor."""
+    if trace.is_tracing():
+        import graphtorch
+
+        return x.to(graphtorch.float64)
+    return x.item()
+
+
 def _placed(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor if like._device is None else tensor.to(like.device)
 
@@ -138,7 +152,12 @@ def _written(tensor: Tensor, line: tuple[str, int] | None = None) -> None:
 
 
 class RuleOptimizer(Optimizer):
-    """An optimiser given by `_names`, `_new_state`, `_scalars` and `_rule`."""
+    """An optimiser given by `_names`, `_new_state`, `_scalars` and `_rule`.
+
+    _whole: the update needs whole tensors, so `_update` is it, in eager mode too.
+    """
+
+    _whole = False
 
     def _names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """Names of the state tensors of the parameter's shape that the rule takes."""
@@ -176,15 +195,35 @@ class RuleOptimizer(Optimizer):
                 if gradient is None:
                     continue
                 if lr is None:
-                    lr = self._scalar(group, "lr")
+                    lr = group["lr"] if group.get("differentiable") else self._scalar(group, "lr")
+                self._check_gradient(parameter, gradient)
                 state = self.state[parameter] if parameter in self.state else {}
                 buffers = [state[name] for name in names]
-                if tracing or parameter._device is not None:
+                if group.get("differentiable"):
+                    self._differentiable_update(group, lr, state, parameter, gradient)
+                elif self._whole or tracing or parameter._device is not None:
                     self._update(group, lr, state, parameter, gradient, buffers)
                 else:
                     self._run(group, self._scalars(group, lr, state), parameter, gradient, buffers)
                     for tensor in (parameter, *buffers):
                         _written(tensor, line)
+
+    def _check_gradient(self, parameter: Tensor, gradient: Tensor) -> None:
+        """Raise for a gradient this optimiser cannot use."""
+        if gradient.is_sparse:
+            raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+
+    def _differentiable_update(
+        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor
+    ) -> None:
+        """Update one parameter on the tape; state entries become new tensors, what a tape saved stays."""
+        for name in self._names(group):
+            state[name] = state[name].clone()
+        buffers = [state[name] for name in self._names(group)]
+        scalars = self._scalars(group, lr, state)
+        self._rule(
+            group, scalars, parameter, -gradient if group["maximize"] else gradient, *buffers
+        )
 
     def _update(
         self,

@@ -8,7 +8,7 @@ from ..errors import UnsupportedError
 from ..frontend import trace
 from ..frontend.tensor import Tensor
 from ..ir import ops
-from .checks import check_options
+from .checks import check_fused, check_options
 from .rules import RuleOptimizer, as_scalar, zeros_like
 
 
@@ -35,9 +35,8 @@ class SGD(RuleOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ):
-        check_options(
-            lr=lr, momentum=momentum, weight_decay=weight_decay, differentiable=differentiable
-        )
+        check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        check_fused(fused, foreach, differentiable)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {
@@ -74,8 +73,25 @@ class SGD(RuleOptimizer):
                             "SGD with dampening treats its first step differently: run one step before compiling"
                         )
                     state["momentum_buffer"] = zeros_like(parameter)
-                    if group["dampening"] != 0:
+                    if group["dampening"] != 0 or group["differentiable"]:
                         self._fresh.add(id(parameter))
+
+    def _differentiable_update(
+        self, group: dict[str, Any], lr: Any, state: dict, parameter: Tensor, gradient: Tensor
+    ) -> None:
+        g = -gradient if group["maximize"] else gradient
+        momentum = group["momentum"]
+        if group["weight_decay"] != 0:
+            g = g + parameter * group["weight_decay"]
+        if momentum != 0:
+            if id(parameter) in self._fresh:  # the first gradient becomes the buffer as a constant
+                self._fresh.discard(id(parameter))
+                b = g.detach().clone()
+            else:
+                b = state["momentum_buffer"] * momentum + g * (1 - group["dampening"])
+            state["momentum_buffer"] = b
+            g = g + b * momentum if group["nesterov"] else b
+        parameter.sub_(g * lr)
 
     @property
     def _fresh(self) -> set[int]:

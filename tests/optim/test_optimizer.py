@@ -192,15 +192,73 @@ def test_learning_rate_as_a_tensor():
     assert x.tolist() == pytest.approx(y.tolist(), rel=1e-6)
 
 
-def test_unsupported_options_say_so():
-    with pytest.raises(torch.UnsupportedError, match="differentiable"):
-        optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1, differentiable=True)
+def test_a_differentiable_step_passes_gradients_to_what_it_was_made_of():
+    p, lr = torch.tensor([2.0]), torch.tensor(0.5, requires_grad=True)
+    x = p.requires_grad_().clone()
+    x.grad = torch.tensor([3.0])
+    optim.SGD([x], lr=lr, differentiable=True).step()
+    x.sum().backward()
+    assert x.tolist() == [0.5]
+    assert p.grad.tolist() == [1.0]
+    assert lr.grad.item() == -3.0
+
+
+def test_flags_that_exclude_each_other():
+    p = [nn.Parameter(torch.ones(1))]
+    with pytest.raises(RuntimeError, match="`fused` does not support `differentiable`"):
+        optim.Adam(p, fused=True, differentiable=True)
+    with pytest.raises(ValueError, match="lr as a Tensor is not supported"):
+        optim.Adam(p, lr=torch.tensor(0.1), foreach=True)
+
+
+def test_muon_makes_the_update_orthogonal():
+    torch.manual_seed(0)
+    w = nn.Parameter(torch.zeros(6, 3))
+    opt = optim.Muon([w], lr=1.0, weight_decay=0.0, momentum=0.0, nesterov=False)
+    w.grad = torch.randn(6, 3)
+    opt.step()
+    singular = torch.linalg.svdvals(w.detach()) / 2**0.5  # lr is scaled by sqrt(6 / 3)
+    assert (singular > 0.5).all() and (singular < 1.5).all()
+    with pytest.raises(ValueError, match="only supports 2D"):
+        optim.Muon([nn.Parameter(torch.zeros(3))])
+
+
+def test_muon_compiled_agrees_with_eager():
+    torch.manual_seed(0)
+    start, target = torch.randn(4, 3), torch.randn(4, 3)
+
+    def run(compiled):
+        w = nn.Parameter(start.clone())
+        opt = optim.Muon([w], lr=0.1)
+
+        def step():
+            opt.zero_grad()
+            ((w - target) ** 2).sum().backward()
+            opt.step()
+
+        step = torch.compile(step) if compiled else step
+        for _ in range(4):
+            step()
+        return w.detach()
+
+    torch.testing.assert_close(run(True), run(False), rtol=1e-2, atol=1e-2)  # bfloat16 inside
+
+
+def test_adafactor_factors_the_second_moment():
+    w = nn.Parameter(torch.ones(2, 3))
+    opt = optim.Adafactor([w], lr=0.1)
+    w.grad = torch.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]])
+    opt.step()
+    state = opt.state[w]
+    assert state["row_var"].shape == (2, 1) and state["col_var"].shape == (1, 3)
+    # g = r c^T, so the factors are exact: the update is the gradient's sign, scaled by rms(w) lr
+    np.testing.assert_allclose(w.detach().numpy(), 1 - 0.1, rtol=1e-6)
 
 
 # ---- compiled steps
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*EVERY, "Adafactor"])
 def test_compiled_steps_agree_with_eager_ones(name):
     def losses(compiled):
         torch.manual_seed(0)
