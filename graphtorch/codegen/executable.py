@@ -253,6 +253,7 @@ def _lowered(graph: Graph, seconds: dict[str, float]) -> tuple[Stages, Program]:
     from ..ir.passes import pipeline
     from .lower import lower
     from .lower_special import claimed
+    from .together import together
 
     stages: Stages = [("trace", graph)]
     hooks = [pipeline.keeping(stages), pipeline.timing(seconds)]
@@ -260,7 +261,7 @@ def _lowered(graph: Graph, seconds: dict[str, float]) -> tuple[Stages, Program]:
         hooks.insert(0, pipeline.verifying)
     optimised = pipeline.run_passes(graph, pipeline.pipeline(claimed), hooks)
     began = time.perf_counter()
-    program = lower(optimised)
+    program = together(lower(optimised))
     seconds["lower"] = time.perf_counter() - began
     return stages, program
 

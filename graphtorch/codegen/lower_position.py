@@ -173,6 +173,8 @@ class Cutter:
         name = view.op.name
         if name in ("reshape", "stop_gradient"):
             return position
+        if name == "expand" and operand.type.numel == 1:  # type: ignore[union-attr]
+            return ()  # one element for all: no reason to cut the axes at the view's dimensions
         dims = self.dims(position, view.shape)
         match name:
             case "permute":
