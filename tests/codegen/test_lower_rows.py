@@ -65,6 +65,8 @@ def test_few_ops_have_no_kernel() -> None:
             graph, _ = graph_of(op, inputs, attrs)
             program = lower(run_passes(graph, pipeline(claimed)))
             reasons = {s.reason for s in program.steps if isinstance(s, HostCall)}
+            if any(b.type.dtype.kind == "c" for b in program.buffers):
+                continue  # complex numbers run in NumPy
             if reasons - {"an operand has no elements"}:
                 found.add(op.name)
     assert found == {"matmul", "scatter", "max_pool_backward"}  # of i64, of bool, of any indices
