@@ -39,7 +39,9 @@ def _mark(fn: Any = None, *args: Any, **kwargs: Any) -> Any:
     return fn if callable(fn) else (lambda f: f)
 
 
-unused = ignore = export = interface = _overload = _overload_method = _mark
+unused = ignore = _script_if_tracing = script_if_tracing = export = interface = _overload = (
+    _overload_method
+) = _mark
 Final = Any
 
 

@@ -53,7 +53,9 @@ def _arithmetic(name: str, ufunc: np.ufunc, function: Callable[..., Tensor]) -> 
 
 
 def _with_alpha(name: str, ufunc: np.ufunc, function: Callable[..., Tensor]) -> Any:
-    def method(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    def method(self: Tensor, other: Any, *old: Any, alpha: Any = 1) -> Tensor:
+        if old:
+            alpha, other = other, *old
         if plain_write(self):
             operand = _plain_operand(self, other)
             if operand is not None:
@@ -97,8 +99,10 @@ def _plain_pair(x: Tensor, a: Tensor, b: Tensor) -> bool:
     )
 
 
-def addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """self += value * tensor1 * tensor2."""
+def addcmul_(self: Tensor, tensor1: Any, tensor2: Tensor, *old: Any, value: Any = 1) -> Tensor:
+    """self += value * tensor1 * tensor2; also as `addcmul_(value, tensor1, tensor2)`."""
+    if old:
+        value, tensor1, tensor2 = tensor1, tensor2, *old
     if not isinstance(value, Tensor) and _plain_pair(self, tensor1, tensor2):
         product = silently(np.multiply, tensor1._array, tensor2._array)
         if value != 1:
@@ -108,8 +112,10 @@ def addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     return self._write(fit(self, pointwise.addcmul(self, tensor1, tensor2, value=value)))
 
 
-def addcdiv_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """self += value * tensor1 / tensor2."""
+def addcdiv_(self: Tensor, tensor1: Any, tensor2: Tensor, *old: Any, value: Any = 1) -> Tensor:
+    """self += value * tensor1 / tensor2; also as `addcdiv_(value, tensor1, tensor2)`."""
+    if old:
+        value, tensor1, tensor2 = tensor1, tensor2, *old
     if not isinstance(value, Tensor) and _plain_pair(self, tensor1, tensor2):
         quotient = silently(np.divide, tensor1._array, tensor2._array)
         if value != 1:

@@ -63,6 +63,11 @@ def initialise(self: Tensor, *args: Any, device: Any = None) -> None:
         self._traced = made._traced
 
 
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """`x.new(...)`: from sizes or data, in this tensor's dtype and on its device."""
+    return build(self.dtype, args, self._device if device is None else device)
+
+
 def as_subclass(self: Tensor, cls: type) -> Any:
     """The same tensor as an instance of a subclass."""
     from .functional.conversion import view_of

@@ -35,9 +35,10 @@ _ndarray = np.ndarray
 class Storage:
     """What views of one buffer share."""
 
-    __slots__ = ("epoch", "version", "written_at")
+    __slots__ = ("epoch", "memory", "version", "written_at")
 
-    def __init__(self) -> None:
+    def __init__(self, memory: np.ndarray | None = None) -> None:
+        self.memory = memory  # all its bytes, where they are not one tensor's (a loaded file)
         self.version = 0  # bumped by every in-place write
         self.epoch = 0  # bumped when a write changes the history of the whole buffer
         self.written_at: tuple[str, int] | None = None  # file and line of the last write
@@ -68,6 +69,7 @@ class Tensor(Arithmetic):
     _inner: Any = None  # what it stands for one level below
     _tangent: Any = None  # of forward mode
     _owns_tangent = False
+    _uncounted = False  # `x.data`: writes to it (and its views) do not raise the version
     __array_priority__ = 1000
 
     # ---- what it is
@@ -311,6 +313,16 @@ class Tensor(Arithmetic):
             tracer.write(self, value)  # type: ignore[attr-defined]
         else:
             array[...] = value._array
+            self._count_write()
+
+    def _count_write(self) -> None:
+        """Raise the version of the buffer, unless the write goes through `.data`."""
+        root = self
+        while root._view is not None:
+            if root._uncounted:
+                return
+            root = root._view[0]
+        if not root._uncounted:
             storage = self._storage
             storage.version += 1
             storage.written_at = calling_line()

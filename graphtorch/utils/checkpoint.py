@@ -104,3 +104,19 @@ def checkpoint_sequential(
 def set_checkpoint_debug_enabled(enabled: bool | None) -> Any:
     """Accepted: there is nothing to trace."""
     yield
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """Numbers and generator states of the GPUs that the arguments lie on."""
+    from .. import cuda
+
+    devices = sorted({a.get_device() for a in args if isinstance(a, Tensor) and a.is_cuda})
+    return devices, [cuda.get_rng_state(number) for number in devices]
+
+
+def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
+    """Put back what `get_device_states` returned."""
+    from .. import cuda
+
+    for number, state in zip(devices, states, strict=True):
+        cuda.set_rng_state(state, number)

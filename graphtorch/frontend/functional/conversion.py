@@ -245,8 +245,10 @@ def set_data(self: Tensor, new: Tensor) -> None:
 
 
 def data_of(self: Tensor) -> Tensor:
-    """`x.data`: the same memory without history, and without a shared version counter."""
-    return self.detach()
+    """`x.data`: the same memory without history; writes to it are not counted (see `Tensor._put`)."""
+    result = self.detach()
+    result._uncounted = True
+    return result
 
 
 # ---- to Python

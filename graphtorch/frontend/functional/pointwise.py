@@ -34,13 +34,15 @@ _ADD, _SUB, _MUL, _DIV = ops.add, ops.sub, ops.mul, ops.div
 # ---- the four operations
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
-    """input + alpha * other, with broadcasting and promotion.
+def add(input: Any, other: Any, *old: Any, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input + alpha * other, with broadcasting and promotion; also as `add(input, alpha, other)`.
 
     >>> import graphtorch as torch
     >>> torch.add(torch.tensor([1, 2]), 10)
     tensor([11, 12])
     """
+    if old:
+        alpha, other = other, *old
     if alpha.__class__ is int and alpha == 1 and out is None:
         try:
             x, y = input._array, other._array
@@ -70,8 +72,10 @@ def scaled(input: Any, other: Any, alpha: Any) -> Any:
     return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
-    """input - alpha * other, with broadcasting and promotion."""
+def sub(input: Any, other: Any, *old: Any, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input - alpha * other, with broadcasting and promotion; also as `sub(input, alpha, other)`."""
+    if old:
+        alpha, other = other, *old
     try:
         x, y = input._array, other._array
         if (
@@ -512,18 +516,32 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
 
 
 def addcmul(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    tensor1: Any,
+    tensor2: Tensor,
+    *old: Any,
+    value: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """input + value * tensor1 * tensor2."""
+    """input + value * tensor1 * tensor2; also as `addcmul(input, value, tensor1, tensor2)`."""
+    if old:
+        value, tensor1, tensor2 = tensor1, tensor2, *old
     product = mul(tensor1, tensor2)
     result = add(input, product if value == 1 else mul(product, value))
     return result if out is None else into(out, result)
 
 
 def addcdiv(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None
+    input: Tensor,
+    tensor1: Any,
+    tensor2: Tensor,
+    *old: Any,
+    value: Any = 1,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """input + value * tensor1 / tensor2."""
+    """input + value * tensor1 / tensor2; also as `addcdiv(input, value, tensor1, tensor2)`."""
+    if old:
+        value, tensor1, tensor2 = tensor1, tensor2, *old
     if promotion.result_type(tensor1, tensor2).kind in "iub":
         raise RuntimeError(
             message(
