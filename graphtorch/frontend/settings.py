@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.types import bfloat16, float16
-from .storage import UntypedStorage
 from .tensor import Tensor
+from .untyped_storage import TypedStorage, UntypedStorage
 
 
 def is_tensor(obj: Any) -> bool:
@@ -16,7 +16,7 @@ def is_tensor(obj: Any) -> bool:
 
 def is_storage(obj: Any) -> bool:
     """Whether `obj` is a storage."""
-    return isinstance(obj, UntypedStorage)
+    return isinstance(obj, UntypedStorage | TypedStorage)
 
 
 def is_floating_point(input: Tensor) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.dispatch import _stack
-from .functional import conversion as _v
 from .tensor import Tensor
 
 
@@ -29,10 +28,12 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 def storage_offset(self: Tensor) -> int:
     """Where in its buffer the first element lies."""
-    base = base_of(self)
-    if base is None:
-        return 0
-    start = base._array.__array_interface__["data"][0]
+    base, memory = base_of(self), self._storage.memory
+    if memory is None:
+        if base is None:
+            return 0
+        memory = base._array
+    start = memory.__array_interface__["data"][0]
     return (self._array.__array_interface__["data"][0] - start) // self._array.itemsize
 
 
@@ -72,30 +73,3 @@ def left_if_from_outside(self: Tensor, reason: str) -> None:
     tracer: Any = _stack.top
     if tracer is not None and tracer._outside(self):
         tracer.leave(reason)
-
-
-class UntypedStorage:
-    """What `x.untyped_storage()` gives: identity and size of the buffer."""
-
-    def __init__(self, tensor: Tensor):
-        base = base_of(tensor)
-        self._tensor = tensor if base is None else base
-
-    def data_ptr(self) -> int:
-        """Address of the buffer."""
-        return self._tensor._array.__array_interface__["data"][0]
-
-    def nbytes(self) -> int:
-        """Size of the buffer in bytes."""
-        return self._tensor._array.nbytes
-
-    def size(self) -> int:
-        """Size of the buffer in bytes."""
-        return self.nbytes()
-
-    __len__ = nbytes
-
-    @property
-    def device(self) -> Any:
-        """Where the buffer lies."""
-        return _v.device_of(self._tensor)

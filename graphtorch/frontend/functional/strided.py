@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import message
+from ...errors import UnsupportedError, message
 from ...ir import ops
 from ...ir.dispatch import _stack
 from ..size import sizes
@@ -25,7 +25,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     shape, steps = sizes((size,)), sizes((stride,))
     base = base_of(input)
     if base is None:
-        base = input
+        base = _whole_storage(input)
     offset = offset_of(input) if storage_offset is None else storage_offset
     flat = base._array.reshape(-1)
     last = (
@@ -45,9 +45,32 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
         itemsize = flat.itemsize
         array = np.lib.stride_tricks.as_strided(flat[offset:], shape, [s * itemsize for s in steps])
         result = wrap(array)
-        result._storage_ = input._storage
+        storage = input._storage
+        if storage.memory is None:
+            storage.memory = flat.view(np.uint8)
+        result._storage_ = storage
         return result
     places = np.full(shape, offset, np.int64)
     for dim, (n, step) in enumerate(zip(shape, steps, strict=True)):
         places += (np.arange(n) * step).reshape([n if d == dim else 1 for d in range(len(shape))])
     return ops.take(ops.reshape(base, shape=(flat.size,)), fresh(places), dim=0)
+
+
+def _whole_storage(input: Tensor) -> Tensor:
+    """All of the storage under a tensor that was made over a part of one, as a vector."""
+    memory = input._storage.memory
+    if memory is None or memory.nbytes == input._array.nbytes:
+        return input
+    whole = Tensor.__new__(Tensor)
+    array = input._array
+    whole._array = memory[: memory.nbytes // array.itemsize * array.itemsize].view(array.dtype)
+    whole._storage_ = input._storage
+    if input.requires_grad or _stack.top is not None:
+        raise UnsupportedError(
+            message(
+                "as_strided of a part of a loaded storage, with gradients or under the compiler",
+                operands={"input": input.type_},
+                hint="call .clone() first",
+            )
+        )
+    return whole
