@@ -25,11 +25,18 @@ from .frontend.autograd import is_tracing as _is_tracing
 from .frontend.creation import (
     arange, empty, empty_like, empty_strided, eye, full, full_like, linspace, logspace, ones,
     ones_like, tril_indices, triu_indices, vander, zeros, zeros_like,
+    empty_permuted,
 )  # fmt: skip
 from .frontend.from_data import (
     as_tensor, asarray, from_dlpack, from_numpy, frombuffer, scalar_tensor, tensor,
 )  # fmt: skip
-from .frontend.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
+from .frontend.windows import (
+    bartlett_window,
+    blackman_window,
+    hamming_window,
+    hann_window,
+    kaiser_window,
+)
 from .frontend.creation import range_inclusive as range
 from .frontend.device import device, get_default_device, set_default_device
 from .frontend.formats import (
@@ -49,7 +56,8 @@ from .frontend.functional.copying import (
     unsafe_split, unsafe_split_with_sizes, unsqueeze_copy, view_copy,
 )  # fmt: skip
 from .frontend.functional.decomposition import (
-    cholesky, cholesky_solve, det, inverse, logdet, matrix_exp, pinverse, qr, slogdet, svd,
+    cholesky, cholesky_inverse, cholesky_solve, det, geqrf, inverse, logdet, lu, lu_solve, lu_unpack, matrix_exp, ormqr,
+    pca_lowrank, pinverse, qr, slogdet, svd, svd_lowrank, triangular_solve,
 )  # fmt: skip
 from .frontend.functional.floating import frexp, heaviside, ldexp, logaddexp2, renorm
 from .frontend.functional.histograms import histogram, histogramdd
@@ -73,7 +81,18 @@ from .frontend.functional.reduction import (
     all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, histc, logsumexp,
     max, mean, min, nanmean, nansum, prod, sum,
 )  # fmt: skip
-from .frontend.functional.scan import cummax, cummin, cumprod, cumsum, cumulative_trapezoid, diff, logcumsumexp, trapezoid, trapz
+from .frontend.functional.scan import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_trapezoid,
+    diff,
+    gradient,
+    logcumsumexp,
+    trapezoid,
+    trapz,
+)
 from .frontend.functional.moments import corrcoef, cov, dist, norm, std, std_mean, var, var_mean
 from .frontend.functional.selection import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero, scatter,
@@ -89,7 +108,7 @@ from .frontend.functional.joining import (
     concatenate, dstack, hstack, meshgrid, row_stack, stack, vstack,
 )  # fmt: skip
 from .frontend.functional.splitting import (
-    chunk, hsplit, narrow, select, select_scatter, slice_scatter, split, split_with_sizes,
+    chunk, dsplit, hsplit, narrow, select, select_scatter, slice_scatter, split, split_with_sizes,
     tensor_split, unbind, vsplit,
 )  # fmt: skip
 from .frontend.functional.strided import as_strided
@@ -161,7 +180,7 @@ _ROOMS = frozenset(
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "vmap": "func", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "save": "frontend.serialization", "load": "frontend.serialization",
+    "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
@@ -187,6 +206,8 @@ def __getattr__(name: str) -> Any:
         found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         globals()[name] = found
         return found
+    elif name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        return getattr(Tensor, name)  # torch.relu_(x) is x.relu_()
     elif name.startswith("_foreach_"):
         return getattr(import_module(f"{__name__}.frontend.foreach"), name)
     raise AttributeError(f"module 'torch' has no attribute '{name}'")

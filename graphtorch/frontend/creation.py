@@ -175,6 +175,40 @@ def empty_strided(
     return _finished(fresh(array), device, False)
 
 
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: DType | None = None, device: Any = None,
+    requires_grad: bool = False, **_: Any,
+) -> Tensor:  # fmt: skip
+    """An uninitialised tensor whose dims lie in memory in the order of `physical_layout`."""
+    shape, order = sizes((size,)), tuple(physical_layout)
+    if len(order) != len(shape):
+        raise RuntimeError(
+            f"Number of dimensions in size does not match the length of the physical_layout; i.e."
+            f" len(size) = {len(shape)} is not equal to len(physical_layout) = {len(order)}"
+        )
+    for d in order:
+        if not 0 <= d < len(shape):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {d})"
+            )
+    if len(set(order)) != len(order):
+        raise RuntimeError("Duplicate dim not allowed")
+    steps, step = [0] * len(shape), 1
+    for d in reversed(order):
+        steps[d], step = step, step * max(shape[d], 1)
+    x = empty_strided(shape, steps, dtype=dtype, device=device)
+    return x.requires_grad_(True) if requires_grad else x
+
+
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, *, dtype: DType | None = None, device: Any = None, **_: Any
+) -> Tensor:  # fmt: skip
+    """An uninitialised tensor with the strides given, in this dtype and device."""
+    return empty_strided(
+        size, stride, dtype=dtype or self.dtype, device=self._device if device is None else device
+    )
+
+
 # ---- ranges
 
 
@@ -204,6 +238,8 @@ def arange(
     start, end, step = (
         v.item() if isinstance(v, (Tensor, np.generic)) else v for v in (start, end, step)
     )
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
@@ -211,9 +247,12 @@ def arange(
     if dtype is None:
         whole = isinstance(start, int) and isinstance(end, int) and isinstance(step, int)
         dtype = int64 if whole else promotion.get_default_dtype()
-    if dtype.kind in "iu":
-        start, end, step = int(start), int(end) if end == int(end) else math.ceil(end), int(step)
+    if dtype is int64:
+        start, end, step = int(start), int(end), int(step)
         length = max(-((start - end) // step), 0)
+    elif dtype.kind in "iu":
+        length = max(math.ceil((end - start) / step), 0)
+        start, step = int(start), int(step)
     else:
         length = max(math.ceil((end - start) / step), 0)
     x = bind(_IOTA, (), {"length": length, "start": start, "step": step, "dtype": dtype})
@@ -236,10 +275,25 @@ def linspace(
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` evenly spaced values from start to end, both included."""
+    dtype = dtype or (out.dtype if out is not None else promotion.get_default_dtype())
+    x = fresh(_evenly("linspace", start, end, steps, dtype).astype(dtype.numpy))
+    return into(out, x) if out is not None else _finished(x, device, requires_grad)
+
+
+def _evenly(name: str, start: Any, end: Any, steps: Any, dtype: DType) -> np.ndarray:
+    """`steps` evenly spaced values, wide enough to be cast to `dtype`."""
+    if not hasattr(steps, "__index__"):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - steps must be int, not"
+            f" {type(steps).__name__}"
+        )
+    if any(isinstance(v, Tensor) and v._array.ndim for v in (start, end)):
+        raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors")
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    dtype = dtype or promotion.get_default_dtype()
+    if dtype.kind in "iu":
+        start, end = int(start), int(end)
     # as PyTorch: the first half counts from the start, the second from the end
     real = np.float64 if dtype.kind in "iu" else dtype.numpy if dtype.itemsize >= 4 else np.float32
     step = (np.asarray(end, real) - np.asarray(start, real)) / max(steps - 1, 1)
@@ -248,18 +302,22 @@ def linspace(
     values = np.where(index < half, start + step * index, end - step * (steps - 1 - index))
     if steps == 1:
         values = np.asarray([start])
-    x = fresh(values.astype(real).astype(dtype.numpy))
-    return into(out, x) if out is not None else _finished(x, device, requires_grad)
+    return values.astype(real)
 
 
 def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None,
-    requires_grad: bool = False, **_: Any,
+    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Tensor | None = None,
+    dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any,
 ) -> Tensor:  # fmt: skip
     """base ** linspace(start, end, steps)."""
-    dtype = dtype or promotion.get_default_dtype()
-    values = np.power(float(base), np.linspace(start, end, steps)).astype(dtype.numpy)
-    return _finished(fresh(values), device, requires_grad)
+    dtype = dtype or (out.dtype if out is not None else promotion.get_default_dtype())
+    exponents = _evenly("logspace", start, end, steps, dtype)
+    with np.errstate(all="ignore"):
+        powers = np.power(np.asarray(base, exponents.dtype), exponents)
+        if steps == 1 and dtype.kind == "f":
+            powers = powers.astype(exponents.dtype)
+        x = fresh(powers.astype(dtype.numpy))
+    return into(out, x) if out is not None else _finished(x, device, requires_grad)
 
 
 def eye(
@@ -268,6 +326,9 @@ def eye(
 ) -> Tensor:  # fmt: skip
     """Ones on the diagonal of an n x m matrix, zeros elsewhere."""
     m = n if m is None else m
+    for name, value in (("n", n), ("m", m)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
     rows = ops.expand(ops.iota(length=n, start=0, step=1, dtype=int64).reshape(n, 1), shape=(n, m))
     columns = ops.expand(ops.iota(length=m, start=0, step=1, dtype=int64), shape=(n, m))
     x = ops.cast(ops.eq(rows, columns), dtype=dtype or promotion.get_default_dtype())

@@ -143,7 +143,7 @@ CONVERSIONS: dict[str, Any] = {
     "clone": _v.clone, "contiguous": _v.contiguous, "copy_": _v.copy_, "fill_": _v.fill_, "zero_": _v.zero_,
     "fill": _v.fill,
     "new_zeros": creation.new_zeros, "new_ones": creation.new_ones, "new_empty": creation.new_empty,
-    "new_full": creation.new_full, "new_tensor": from_data.new_tensor, "new": legacy.new,
+    "new_full": creation.new_full, "new_empty_strided": creation.new_empty_strided, "new_tensor": from_data.new_tensor, "new": legacy.new,
 }  # fmt: skip
 
 # methods that are the function of the same name
@@ -163,12 +163,12 @@ SAME_AS_FUNCTION: dict[Any, str] = {
     _n: "cumsum cumprod cummax cummin logcumsumexp diff",
     _s: "reshape view view_as reshape_as flatten ravel unflatten squeeze unsqueeze permute transpose swapaxes"
         " swapdims t adjoint movedim moveaxis expand expand_as broadcast_to repeat tile repeat_interleave",
-    _t: "narrow select split split_with_sizes chunk tensor_split hsplit vsplit unbind slice_scatter select_scatter",
+    _t: "narrow select split split_with_sizes chunk tensor_split dsplit hsplit vsplit unbind slice_scatter select_scatter",
     _a: "flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat diagonal_scatter tril triu",
     _i: "gather scatter scatter_add scatter_reduce index_select take take_along_dim index_add index_copy"
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
-    _d: "cholesky cholesky_solve det inverse logdet matrix_exp pinverse qr slogdet svd",
+    _d: "cholesky cholesky_inverse cholesky_solve det geqrf lu lu_solve ormqr triangular_solve inverse logdet matrix_exp pinverse qr slogdet svd",
     _z: "angle conj conj_physical resolve_conj resolve_neg isreal",
     _k: "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
     _f: "frexp ldexp heaviside logaddexp2 renorm",
@@ -183,8 +183,10 @@ IN_PLACE: dict[Any, str] = {
         " asin acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv sigmoid lgamma digamma floor ceil"
         " trunc round frac relu square logical_not bitwise_not bitwise_and bitwise_or bitwise_xor abs sign sgn"
         " deg2rad rad2deg logit nan_to_num pow float_power atan2 hypot copysign xlogy clamp clip clamp_min"
-        " clamp_max gcd lcm true_divide divide multiply subtract negative absolute",
-    _c: "eq ne lt le gt ge logical_and logical_or logical_xor masked_fill masked_scatter",
+        " clamp_max gcd lcm true_divide divide multiply subtract negative absolute arccos arccosh arcsin arcsinh arctan"
+        " arctanh arctan2 fix bitwise_left_shift bitwise_right_shift nextafter mvlgamma",
+    _c: "eq ne lt le gt ge logical_and logical_or logical_xor masked_fill masked_scatter greater greater_equal less"
+        " less_equal not_equal",
     _z: "conj_physical",
     _n: "cumsum cumprod",
     _a: "tril triu",
@@ -245,6 +247,8 @@ def _resize(self: Tensor, *size: Any, **_: Any) -> Tensor:
 
 SHAPE_IN_PLACE: dict[str, Any] = {
     **{f"{f.__name__}_": _reshaping(f) for f in (_s.squeeze, _s.unsqueeze, _s.transpose, _s.t)},
+    "swapaxes_": _reshaping(_s.transpose), "swapdims_": _reshaping(_s.transpose),
+    "as_strided_": _reshaping(as_strided),
     "fill_diagonal_": _set_fill_diagonal, "resize_": _resize,
     "resize_as_": lambda self, other, **_: _resize(self, other._array.shape),
     "unfold": _a.unfold_windows,
@@ -284,11 +288,16 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
     goal = sizes(size)
     lead = self._array.ndim - len(goal)
+    shape = self._array.shape
+    if lead < 0 or any(n not in (1, shape[lead + d]) for d, n in enumerate(goal)):
+        raise RuntimeError(f"size {{{list(goal)}}} is not expandable to size {{{list(shape)}}}.")
+    if not goal:
+        return _r.sum(self)
     dims = [
         *range(lead),
         *(lead + d for d, s in enumerate(goal) if s == 1 and self._array.shape[lead + d] != 1),
     ]
-    result = ops.sum(self, dims=tuple(dims)) if dims else self
+    result = _r.sum(self, tuple(dims)) if dims else self
     return result if result._array.shape == goal else ops.reshape(result, shape=goal)
 
 

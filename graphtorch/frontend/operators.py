@@ -30,6 +30,8 @@ def _operator(function: Callable[..., Tensor], swapped: bool = False) -> Callabl
         return function(self, other)
 
     def backward(self: Tensor, other: Any) -> Any:
+        if not isinstance(self, Tensor):
+            raise TypeError(f"a tensor operator was called on a {type(self).__name__}")
         if not isinstance(other, Tensor) and not promotion.is_number(other):
             other = _foreign(other)
             if other is None:
@@ -122,6 +124,12 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
     return NotImplemented if other is None else _l.matmul(self, other)
 
 
+def _swapped_matmul_operator(self: Tensor, other: Any) -> Any:
+    if not isinstance(other, Tensor):
+        other = _foreign(other)
+    return NotImplemented if other is None else _l.matmul(other, self)
+
+
 OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": _fast(ops.add, _p.add), "__radd__": _fast_swapped(ops.add, _p.add),
     "__sub__": _fast(ops.sub, _p.sub, "iufcV"), "__rsub__": _fast_swapped(ops.sub, _p.sub),
@@ -130,7 +138,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__floordiv__": _operator(_p.floor_divide), "__rfloordiv__": _operator(_p.floor_divide, True),
     "__mod__": _operator(_p.remainder), "__rmod__": _operator(_p.remainder, True),
     "__pow__": _fast(ops.pow, _p.pow, "fcV"), "__rpow__": _operator(_p.pow, True),
-    "__matmul__": _matmul_operator, "__rmatmul__": lambda self, other: NotImplemented,
+    "__matmul__": _matmul_operator, "__rmatmul__": _swapped_matmul_operator, "__rdiv__": _fast_swapped(ops.div, _p.div), "__div__": _operator(_p.div),
     "__and__": _operator(_p.bitwise_and), "__rand__": _operator(_p.bitwise_and, True),
     "__or__": _operator(_p.bitwise_or), "__ror__": _operator(_p.bitwise_or, True),
     "__xor__": _operator(_p.bitwise_xor), "__rxor__": _operator(_p.bitwise_xor, True),

@@ -15,10 +15,10 @@ from .splitting import part
 from .wrapping import accepts_out, into
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Reversed along the dims given (a copy)."""
     n = input._array.ndim
-    wrapped = [wrap_dim(d, n) for d in sizes(dims)]
+    wrapped = [wrap_dim(d, n) for d in sizes(args if dims is None else (dims,))]
     if len(set(wrapped)) != len(wrapped):
         raise RuntimeError(f"dim {wrapped[0]} appears multiple times in the list of dims")
     return ops.copy(ops.flip(input, dims=tuple(sorted(wrapped)) if n else ()))
@@ -26,17 +26,34 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """Reversed along dim 1."""
+    if input._array.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
 
 
 def flipud(input: Tensor) -> Tensor:
     """Reversed along dim 0."""
+    if input._array.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k quarter turns in the plane of `dims`."""
-    a, b = dims
+    n = input._array.ndim
+    given = dims if isinstance(dims, (tuple, list)) else (dims,)
+    if len(given) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(given)}")
+    if n < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {n}")
+    a, b = given
+    if a == b or abs(a - b) == n:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}"
+        )
+    if not (-n <= a < n and -n <= b < n):
+        wrong = a if not -n <= a < n else b
+        raise RuntimeError(f"Rotation dim out of range, dim = {wrong}")
     k %= 4
     if k == 0:
         return ops.copy(input)
@@ -47,6 +64,12 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Moved along dims, what leaves at one end enters at the other."""
+    if isinstance(shifts, (tuple, list)) and not shifts:
+        raise RuntimeError("`shifts` required")
+    if (dims is None or dims == ()) and not (isinstance(shifts, int) or len(shifts) == 1):
+        raise RuntimeError(
+            message(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
+        )
     if dims is None or dims == ():
         shift = shifts if isinstance(shifts, int) else shifts[0]
         return _reshaped(roll(ravel(input), shift, 0), input._array.shape)
@@ -135,13 +158,22 @@ def diagonal_scatter(
     )
 
 
+def _check_matrix(input: Tensor) -> None:
+    if input._array.ndim < 2:
+        raise RuntimeError(
+            message("input tensor must have at least 2 dimensions", operands={"input": input.type_})
+        )
+
+
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of the last two dims, zeros elsewhere."""
+    _check_matrix(input)
     result = ops.tril(input, diagonal=diagonal)
     return result if out is None else into(out, result)
 
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle of the last two dims, zeros elsewhere."""
+    _check_matrix(input)
     result = ops.triu(input, diagonal=diagonal)
     return result if out is None else into(out, result)

@@ -201,6 +201,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                     f" {value._array.ndim} dimension(s)."
                 )
             )
+        if value._array.dtype.kind == "c" and dtype.kind != "c":
+            raise RuntimeError(
+                message(
+                    f"value cannot be converted to type {dtype.name} without overflow",
+                    operands={"input": input.type_, "value": value.type_},
+                )
+            )
     elif (
         not promotion.can_cast(promotion.number_dtype(value), dtype)
         and promotion.number_dtype(value).kind in "fc"
@@ -225,12 +232,45 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """`input` with its elements under `mask` replaced, in order, by those of `source`."""
-    mask = promotion.expand(mask, input._array.shape)
+    if mask._array.dtype.kind != "b":
+        raise RuntimeError(
+            message(
+                f"masked_scatter_ only supports boolean masks, but got mask with dtype {C_NAMES[mask.dtype.name]}",
+                operands={"mask": mask.type_},
+            )
+        )
+    if source._array.dtype != input._array.dtype:
+        raise RuntimeError(
+            message(
+                "masked_scatter_: expected self and source to have same dtypes but got"
+                f" {scalar_name(input.dtype)} and {scalar_name(source.dtype)}"
+            )
+        )
+    shape = promotion.common_shape((input._array.shape, mask._array.shape))
+    input, mask = promotion.expand(input, shape), promotion.expand(mask, shape)
+    if not input._array.size:
+        return ops.copy(input)
+    if _untraced() and int(mask._array.sum()) > source._array.size:
+        raise RuntimeError(
+            message(
+                "masked_scatter: expected self and source to have number of elements in source at least the"
+                " number of ones in mask",
+                operands={"mask": mask.type_, "source": source.type_},
+            )
+        )
+    if not source._array.size:
+        return ops.copy(input)
     flat = ops.cast(ops.reshape(mask, shape=(mask._array.size,)), dtype=promotion.number_dtype(0))
     position = ops.sub(ops.cumsum(flat, dim=0), 1)
     position = ops.clamp_max(ops.clamp_min(position, 0), source._array.size - 1)
     taken = ops.take(ops.reshape(source, shape=(source._array.size,)), position, dim=0)
-    return ops.where(mask, ops.reshape(taken, shape=input._array.shape), input)
+    return ops.where(mask, ops.reshape(taken, shape=shape), input)
+
+
+def _untraced() -> bool:
+    from ...ir.dispatch import _stack
+
+    return _stack.top is None
 
 
 def is_nonzero(input: Tensor) -> bool:

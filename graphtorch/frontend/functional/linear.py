@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import message
 from ...ir import ops
+from ...ir.types import bool_
 from .. import promotion
 from ..tensor import Tensor
 from .pointwise import add, mul
@@ -221,6 +222,11 @@ ger = outer
 
 
 def _combined(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    kind = promotion.result_type(input, product).kind
+    if kind in "iu":  # the factors are numbers of the result's dtype
+        beta, alpha = int(beta), int(alpha)
+    elif kind == "b":
+        beta, alpha = bool(beta), bool(alpha)
     if alpha != 1:
         product = mul(product, alpha)
     if beta == 0:
@@ -320,6 +326,11 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         n >>= 1
         if n:
             base = matmul(base, base)
+    if (
+        result.requires_grad != input.requires_grad
+    ):  # the 0th power: constant, with a derivative of 0
+        never = ops.full(shape=input._array.shape, value=False, dtype=bool_)
+        return ops.where(never, input, result)
     return result
 
 
@@ -336,6 +347,12 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     )
 
 
+def _with_one(x: Tensor, dim: int) -> tuple[int, ...]:
+    shape = x._array.shape
+    return (*shape[:dim], 1, *shape[dim + 1 :])
+
+
+@accepts_out
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sum of products over the dims given: a number of trailing/leading dims, or two lists."""
     n, m = a._array.ndim, b._array.ndim
@@ -344,7 +361,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     else:
         left, right = (list(d) if isinstance(d, (tuple, list)) else [d] for d in dims)
     left, right = [d % n for d in left], [d % m for d in right]
-    for i, j in zip(left, right, strict=True):
+    if len(left) != len(right):
+        raise RuntimeError("both dimension lists should have same length")
+    for i, j in zip(left, right, strict=True):  # a dim of size 1 is paired with a sum
+        if a._array.shape[i] == 1 != b._array.shape[j]:
+            b = ops.reshape(ops.sum(b, dims=(j,)), shape=_with_one(b, j))
+        elif b._array.shape[j] == 1 != a._array.shape[i]:
+            a = ops.reshape(ops.sum(a, dims=(i,)), shape=_with_one(a, i))
         if a._array.shape[i] != b._array.shape[j]:
             raise RuntimeError(
                 message(

@@ -11,8 +11,9 @@ from ...ir.types import DType
 from .. import promotion
 from ..size import wrap_dims
 from ..tensor import Tensor
+from .pointwise import div, mul
 from .reduction import _kept, mean
-from .wrapping import accepts_out, check_tensor, into, scalar_name
+from .wrapping import accepts_out, check_tensor, concrete, into, scalar_name
 
 # ---- moments
 
@@ -101,19 +102,51 @@ def vector_norm(
         x = ops.abs(x)
     shape = x._array.shape
     dims = wrap_dims(dim, len(shape))
+    if (ord < 0 or ord == _math.inf) and x._array.size == 0:
+        _require_elements(ord, shape, dims, dim is None)
+    return _kept(_vector_norm(x, ord, dims), shape, dims, keepdim)
+
+
+def _require_elements(
+    ord: float, shape: tuple[int, ...], dims: tuple[int, ...], everything: bool
+) -> None:
+    """Infinite and negative norms of nothing have no value."""
+    where = "an empty tensor" if everything else ""
+    for d in dims:
+        if shape[d] == 0:
+            raise RuntimeError(
+                message(
+                    f"linalg.vector_norm cannot compute the {ord} norm on {where or f'the dimension {d} '}because"
+                    " this dimension is empty and the operation does not have an identity"
+                )
+            )
+
+
+def _vector_norm(x: Tensor, ord: Any, dims: tuple[int, ...]) -> Tensor:
     if ord == 2:
-        result = _two_norm(x, dims)
-    elif ord == _math.inf:
-        result = ops.amax(ops.abs(x), dims=dims)
-    elif ord == -_math.inf:
-        result = ops.amin(ops.abs(x), dims=dims)
-    elif ord == 0:
-        result = ops.sum(ops.cast(ops.ne(x, 0), dtype=x.dtype), dims=dims)
-    elif ord == 1:
-        result = ops.sum(ops.abs(x), dims=dims)
-    else:
-        result = ops.pow(ops.sum(ops.pow(ops.abs(x), float(ord)), dims=dims), 1 / float(ord))
-    return _kept(result, shape, dims, keepdim)
+        return _two_norm(x, dims)
+    size = ops.abs(x)
+    if ord == _math.inf:
+        return ops.amax(size, dims=dims)
+    if ord == -_math.inf:
+        return ops.amin(size, dims=dims)
+    if ord == 0:
+        found = ops.sum(ops.cast(ops.ne(x, 0), dtype=x.dtype), dims=dims)
+        if x.requires_grad:  # constant wherever it is smooth
+            found = ops.add(found, ops.sum(ops.mul(ops.sign(x), 0.0), dims=dims))
+        return found
+    if ord == 1:
+        return ops.sum(size, dims=dims)
+    power, root = float(ord), 1 / float(ord)
+    if not x.requires_grad:
+        return ops.pow(ops.sum(ops.pow(size, power), dims=dims), root)
+    # where x or the norm is 0 the subgradient 0 is taken, as PyTorch does
+    zero = ops.eq(size, 0)
+    of_zero = 0.0 if power > 0 else _math.inf
+    terms = ops.where(zero, of_zero, ops.pow(ops.where(zero, 1.0, size), power))
+    total = ops.sum(terms, dims=dims)
+    nothing = ops.eq(total, of_zero)
+    return ops.where(nothing, 0.0, ops.pow(ops.where(nothing, 1.0, total), root))
 
 
 def _two_norm(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -145,6 +178,38 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return vector_norm(ops.sub(a, b), p)
 
 
+def _weights(
+    count: int, fweights: Tensor | None, aweights: Tensor | None, dtype: DType
+) -> Tensor | None:
+    """The product of both kinds of weights, or None; raises RuntimeError as PyTorch does."""
+    for name, w in (("fweights", fweights), ("aweights", aweights)):
+        if w is None:
+            continue
+        if w._array.ndim > 1:
+            raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions")
+        whole = w._array.dtype.kind in "iu"
+        if whole != (name == "fweights") or w._array.dtype.kind == "b":
+            kind = "integral" if name == "fweights" else "floating point"
+            raise RuntimeError(
+                f"cov(): expected {name} to have {kind} dtype but got {name} with {w.dtype}"
+            )
+        if w._array.size != count:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the input but"
+                f" got {w._array.size} != {count}"
+            )
+        if w._array.size and concrete(w).min() < 0:
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    found = [
+        promotion.cast(ops.reshape(w, shape=(count,)), dtype)
+        for w in (fweights, aweights)
+        if w is not None
+    ]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else ops.mul(*found)
+
+
 def cov(
     input: Tensor,
     *,
@@ -152,30 +217,72 @@ def cov(
     fweights: Tensor | None = None,
     aweights: Tensor | None = None,
 ) -> Tensor:
-    """The covariance matrix of variables (rows) observed together (columns)."""
-    if fweights is not None or aweights is not None:
-        from ...errors import UnsupportedError
+    """The covariance matrix of variables (rows) observed together (columns).
 
-        raise UnsupportedError(
-            message("cov with weights is not supported", operands={"input": input.type_})
+    fweights: how often each observation counts (integers); aweights: how much (floats).
+    """
+    if check_tensor("cov", input)._array.ndim > 2:
+        raise RuntimeError(
+            message(
+                "cov(): expected input to have two or fewer dimensions but got an input with"
+                f" {input._array.ndim} dimensions",
+                operands={"input": input.type_},
+            )
         )
+    if input._array.dtype.kind == "b":
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     x = promotion.floating(input)
+    if aweights is not None:
+        x = promotion.cast(x, promotion.result_type(x, aweights))
     if x._array.ndim < 2:
         x = ops.reshape(x, shape=(1, x._array.size))
-    count = x._array.shape[1]
-    average = mean(x, 1, keepdim=True)
-    centred = ops.sub(x, ops.expand(average, shape=x._array.shape))
-    product = ops.matmul(centred, ops.permute(centred, dims=(1, 0)))
-    result = ops.div(product, float(max(count - correction, 0)))
-    return ops.reshape(result, shape=()) if input._array.ndim < 2 else result
+    rows, count = x._array.shape
+    w = _weights(count, fweights, aweights, x.dtype if x.dtype.kind == "f" else _real_of(x))
+    if w is None:
+        total: Any = ops.full(shape=(), value=count, dtype=x.dtype)
+        weighted = x
+        divisor: Any = ops.sub(total, float(correction))
+    else:
+        total = ops.sum(w, dims=(0,))
+        if count and not concrete(total) != 0:
+            raise RuntimeError("cov(): weights sum to zero, can't be normalized")
+        weighted = mul(x, w)
+        divisor = ops.sub(total, float(correction))
+        if aweights is not None and correction != 0:
+            square = ops.sum(mul(w, aweights), dims=(0,))
+            divisor = ops.sub(total, ops.div(ops.mul(square, float(correction)), total))
+    average = div(ops.sum(weighted, dims=(1,)), total)
+    centred = ops.sub(x, ops.expand(ops.reshape(average, shape=(rows, 1)), shape=x._array.shape))
+    other = centred if w is None else mul(centred, w)
+    if x._array.dtype.kind == "c":
+        other = ops.conj(other)
+    product = ops.matmul(centred, ops.permute(other, dims=(1, 0)))
+    divisor = ops.where(
+        ops.le(ops.real(divisor) if divisor.dtype.kind == "c" else divisor, 0), 0.0, divisor
+    )
+    result = div(product, divisor)
+    return ops.reshape(result, shape=()) if rows == 1 else result
+
+
+def _real_of(x: Tensor) -> DType:
+    return ops.real(x).dtype
 
 
 def corrcoef(input: Tensor) -> Tensor:
     """The correlation matrix of variables (rows) observed together (columns)."""
+    if check_tensor("corrcoef", input)._array.ndim > 2:
+        raise RuntimeError(
+            message(
+                "corrcoef(): expected input to have two or fewer dimensions but got an input with"
+                f" {input._array.ndim} dimensions",
+                operands={"input": input.type_},
+            )
+        )
     c = cov(input)
     if c._array.ndim == 0:
         return ops.div(c, c)
     n = c._array.shape[0]
     deviation = ops.sqrt(ops.diagonal(c, offset=0, dim1=0, dim2=1))
     rows = ops.expand(ops.reshape(deviation, shape=(n, 1)), shape=(n, n))
-    return ops.div(ops.div(c, rows), ops.expand(deviation, shape=(n, n)))
+    result = ops.div(ops.div(c, rows), ops.expand(deviation, shape=(n, n)))
+    return result if c._array.dtype.kind == "c" else ops.clamp_max(ops.clamp_min(result, -1.0), 1.0)

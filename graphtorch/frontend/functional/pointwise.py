@@ -225,16 +225,24 @@ sigmoid = expit = float_unary(ops.sigmoid)
 lgamma, digamma = float_unary(ops.lgamma), float_unary(ops.digamma)
 floor, ceil, trunc = unary(ops.floor), unary(ops.ceil), unary(ops.trunc)
 fix = trunc
-relu, square = unary(ops.relu), unary(ops.square)
+relu = unary(ops.relu)
 isnan, isinf, isfinite = unary(ops.isnan), unary(ops.isinf), unary(ops.isfinite)
 logical_not, bitwise_not = unary(ops.logical_not), unary(ops.bitwise_not)
 # fmt: on
 
 
+def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """input * input; bool becomes int64."""
+    if check_tensor("square", input)._array.dtype.kind == "b":
+        input = ops.cast(input, dtype=int64)
+    result = ops.square(input)
+    return result if out is None else into(out, result)
+
+
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The absolute value of every element."""
     kind = check_tensor("abs", input)._array.dtype.kind
-    result = input if kind == "b" else ops.abs(input)
+    result = ops.copy(input) if kind == "b" else ops.abs(input)
     return result if out is None else into(out, result)
 
 

@@ -56,6 +56,13 @@ def mean(
     """The mean over `dim`; raises RuntimeError for integers unless `dtype` is given."""
     array = check_tensor("mean", input)._array
     if dtype is not None:
+        if dtype.kind not in "fc":
+            raise RuntimeError(
+                message(
+                    "mean(): could not infer output dtype. Optional dtype must be either a floating point or"
+                    f" complex dtype. Got: {scalar_name(dtype)}"
+                )
+            )
         input = promotion.cast(input, dtype)
     elif array.dtype.kind in "iub":
         raise RuntimeError(

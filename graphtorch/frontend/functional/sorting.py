@@ -65,61 +65,105 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     from .splitting import part
 
     dim = wrap_dim(dim, input._array.ndim)
-    size = input._array.shape[dim] if input._array.ndim else 1
-    if not 1 <= k <= size:
+    shape = input._array.shape
+    if shape and not shape[dim]:
+        raise IndexError(
+            message(
+                f"kthvalue(): Expected reduction dim {dim} to have non-zero size.",
+                operands={"input": input.type_},
+            )
+        )
+    if not 1 <= k <= (shape[dim] if shape else 1):
         raise RuntimeError(
             message(
                 "kthvalue(): selected number k out of range for dimension " + str(dim),
                 operands={"input": input.type_},
             )
         )
+    if not shape:
+        return return_types.kthvalue(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
     pieces = [part(x, dim, k - 1, k) for x in sort(input, dim)]
     return return_types.kthvalue(*(pieces if keepdim else [squeeze(x, dim) for x in pieces]))
 
 
+def _numbers(input: Tensor, dim: int) -> Tensor:
+    """How many elements along `dim` are not NaN, with the dim kept."""
+    shape = input._array.shape
+    reduced = (*shape[:dim], 1, *shape[dim + 1 :])
+    if input._array.dtype.kind not in "fV":
+        return ops.full(shape=reduced, value=shape[dim], dtype=int64)
+    good = ops.cast(ops.logical_not(ops.isnan(input)), dtype=int64)
+    return ops.reshape(ops.sum(good, dims=(dim,)), shape=reduced)
+
+
+def _middle(name: str, input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> Any:
+    """The lower median along `dim` and where it is."""
+    kind = getattr(return_types, name)
+    dim = wrap_dim(dim, input._array.ndim)
+    shape = input._array.shape
+    if not shape:
+        return kind(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
+    if not shape[dim]:
+        raise IndexError(
+            message(
+                f"{name}(): Expected reduction dim {dim} to have non-zero size.",
+                operands={"input": input.type_},
+            )
+        )
+    count = _numbers(input, dim)
+    place = ops.clamp_min(ops.floor_divide(ops.sub(count, 1), 2), 0)
+    if not skip_nan:  # NaN is sorted last: the first one stands behind all numbers
+        place = ops.where(ops.lt(count, shape[dim]), count, place)
+    order = ops.sort(input.detach(), dim=dim)[1]
+    index = ops.gather(order, place, dim=dim)
+    values = ops.gather(input, index, dim=dim)
+    if keepdim:
+        return kind(values, index)
+    rest = (*shape[:dim], *shape[dim + 1 :])
+    return kind(ops.reshape(values, shape=rest), ops.reshape(index, shape=rest))
+
+
+def _middle_of_all(name: str, input: Tensor, skip_nan: bool) -> Tensor:
+    size = input._array.size
+    if not size:
+        if input._array.dtype.kind not in "fV":
+            lowest = int(np.iinfo(input._array.dtype).min)
+            return ops.full(shape=(), value=lowest, dtype=input.dtype)
+        return ops.full(shape=(), value=float("nan"), dtype=input.dtype)
+    flat = ops.reshape(input, shape=(size,))
+    return _middle(name, flat, 0, False, skip_nan)[0]
+
+
+@accepts_out
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of all elements, or along `dim` with its index; NaN if there is one."""
     if dim is None:
-        flat = ops.reshape(input, shape=(input._array.size,))
-        if not input._array.size:
-            return ops.full(shape=(), value=float("nan"), dtype=input.dtype)
-        return ops.reshape(median(flat, 0)[0], shape=())
-    dim = wrap_dim(dim, input._array.ndim)
-    if not input._array.ndim:
-        return return_types.median(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
-    k = (input._array.shape[dim] + 1) // 2
-    found = return_types.median(*kthvalue(input, k, dim, keepdim))
-    if input._array.dtype.kind in "fV":
-        from .reduction import any, argmax
-
-        bad = ops.isnan(input)
-        hit = any(bad, dim, keepdim)
-        values = ops.where(hit, float("nan"), found.values)
-        where = ops.where(hit, argmax(ops.cast(bad, dtype=int64), dim, keepdim), found.indices)
-        return return_types.median(values, where)
-    return found
+        return _middle_of_all("median", input, False)
+    return _middle("median", input, dim, keepdim, False)
 
 
+@accepts_out
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """`median` of the elements that are not NaN."""
-    if dim is not None:
-        raise message_error("nanmedian(dim=)")
-    from .selection import masked_select
-
-    return median(masked_select(input, ops.logical_not(ops.isnan(input))))
-
-
-def message_error(what: str) -> Exception:
-    """The error for something not there yet."""
-    from ...errors import UnsupportedError
-
-    return UnsupportedError(message(f"{what} is not supported"))
+    if dim is None:
+        return _middle_of_all("nanmedian", input, True)
+    return _middle("nanmedian", input, dim, keepdim, True)
 
 
 @accepts_out
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent value along `dim` (the smallest of several) and its last place."""
     dim = wrap_dim(dim, input._array.ndim)
+    shape = input._array.shape
+    if not shape:
+        return return_types.mode(ops.copy(input), ops.full(shape=(), value=0, dtype=int64))
+    if not shape[dim]:
+        raise IndexError(
+            message(
+                f"mode(): Expected reduction dim {dim} to have non-zero size.",
+                operands={"input": input.type_},
+            )
+        )
     array = np.moveaxis(concrete(input), dim, -1)
     flat = array.reshape(-1, array.shape[-1])
     places = np.empty(flat.shape[0], np.int64)
@@ -135,6 +179,97 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     return return_types.mode(squeeze(values, dim), squeeze(index, dim))
 
 
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _quantiles(
+    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str
+) -> Tensor:
+    """Quantiles along `dim`: neighbours of rank q * (n - 1) among the n numbers, interpolated."""
+    from .shape import movedim
+
+    if input._array.dtype.kind != "f" or input._array.itemsize < 4:
+        raise RuntimeError(
+            message(
+                f"{name}() input tensor must be either float or double dtype",
+                operands={"input": input.type_},
+            )
+        )
+    if interpolation not in _INTERPOLATIONS:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got"
+            f" {interpolation}"
+        )
+    if isinstance(q, Tensor):
+        if q._array.ndim > 1:
+            raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+        if q._array.dtype != input._array.dtype:
+            raise RuntimeError(
+                message(
+                    f"{name}() q tensor must be same dtype as the input tensor",
+                    operands={"input": input.type_, "q": q.type_},
+                )
+            )
+        if any_outside(concrete(q).reshape(-1).tolist()):
+            raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+        levels = q
+    else:
+        if any_outside([float(q)]):
+            raise RuntimeError(
+                message(f"{name}() q must be in the range [0, 1] but got {float(q):g}")
+            )
+        levels = ops.full(shape=(), value=float(q), dtype=input.dtype)
+    shape = input._array.shape
+    if not input._array.size:
+        raise RuntimeError(f"{name}() input tensor must be non-empty")
+    if dim is None:
+        rows, rest = ops.reshape(input, shape=(1, input._array.size)), (1,) * len(shape)
+    elif not shape:
+        wrap_dim(dim, 0)
+        rows, rest = ops.reshape(input, shape=(1, 1)), ()
+    else:
+        dim = wrap_dim(dim, len(shape))
+        turned = movedim(input, dim, -1)
+        rows = ops.reshape(turned, shape=(input._array.size // shape[dim], shape[dim]))
+        rest = (*shape[:dim], 1, *shape[dim + 1 :])
+    if not keepdim:
+        rest = () if dim is None or not shape else (*shape[:dim], *shape[dim + 1 :])
+    m, n = rows._array.shape
+    ordered = ops.sort(rows, dim=1)[0]
+    count = _numbers(rows, 1)
+    if name == "quantile":  # one NaN makes the result NaN: it is the last of the sorted
+        last = ops.full(shape=(m, 1), value=n - 1, dtype=int64)
+        bad = ops.lt(count, n)
+    else:
+        last = ops.clamp_min(ops.sub(count, 1), 0)
+        bad = None
+    k = levels._array.size
+    line = ops.expand(ops.reshape(levels, shape=(1, k)), shape=(m, k))
+    last = ops.expand(last, shape=(m, k))
+    rank = ops.mul(line, ops.cast(last, dtype=input.dtype))
+    if bad is not None:
+        rank = ops.where(ops.expand(bad, shape=(m, k)), float(n - 1), rank)
+    low = ops.floor(rank.detach())
+    if interpolation == "higher":
+        low = ops.ceil(rank.detach())
+    elif interpolation == "nearest":
+        low = ops.round(rank.detach())
+    found = ops.gather(ordered, ops.cast(low, dtype=int64), dim=1)
+    if interpolation in ("linear", "midpoint"):
+        high = ops.gather(ordered, ops.cast(ops.ceil(rank.detach()), dtype=int64), dim=1)
+        gap = ops.sub(high, found)
+        if interpolation == "midpoint":
+            found = ops.add(found, ops.mul(gap, 0.5))
+        else:
+            weight = ops.sub(rank, low)
+            near = ops.add(found, ops.mul(weight, gap))
+            far = ops.sub(high, ops.mul(ops.sub(1.0, weight), gap))
+            found = ops.where(ops.lt(weight, 0.5), near, far)
+    if levels._array.ndim == 0:
+        return ops.reshape(found, shape=rest)
+    return ops.reshape(ops.permute(found, dims=(1, 0)), shape=(k, *rest))
+
+
 @accepts_out
 def quantile(
     input: Tensor,
@@ -145,53 +280,7 @@ def quantile(
     interpolation: str = "linear",
 ) -> Tensor:
     """Quantiles of all elements or along `dim`; q is a number or a vector in [0, 1]."""
-    from .joining import stack
-    from .shape import movedim, squeeze
-    from .splitting import part
-
-    number = not isinstance(q, Tensor) or q._array.ndim == 0
-    levels = [float(q)] if number else [float(v) for v in concrete(q)]
-    if any_outside(levels):
-        said = "q" if number else "q values"
-        which = f" but got {levels[0]:g}" if number else ""
-        raise RuntimeError(message(f"quantile() {said} must be in the range [0, 1]{which}"))
-    shape = input._array.shape
-    if dim is None:
-        x, axis = ops.reshape(input, shape=(input._array.size,)), 0
-    else:
-        x, axis = input, wrap_dim(dim, len(shape))
-    ordered = sort(x, axis)[0]
-    n = x._array.shape[axis]
-    if not n:
-        raise RuntimeError("quantile() input tensor must be non-empty")
-    found = []
-    for level in levels:
-        rank = level * (n - 1)
-        below = int(rank)
-        above = min(below + 1, n - 1)
-        if interpolation == "lower":
-            value = part(ordered, axis, below, below + 1)
-        elif interpolation == "higher":
-            index = below if rank == below else above
-            value = part(ordered, axis, index, index + 1)
-        elif interpolation == "nearest":
-            index = int(np.rint(rank))
-            value = part(ordered, axis, index, index + 1)
-        else:
-            weight = 0.5 if interpolation == "midpoint" and rank != below else rank - below
-            low, high = part(ordered, axis, below, below + 1), part(ordered, axis, above, above + 1)
-            value = ops.add(low, ops.mul(ops.sub(high, low), weight))
-        found.append(value)
-    if input._array.dtype.kind in "fV":
-        bad = ops.any(ops.isnan(x), dims=(axis,))
-        bad = ops.reshape(bad, shape=found[0]._array.shape)
-        found = [ops.where(bad, float("nan"), v) for v in found]
-    if dim is None:
-        whole = (1,) * len(shape) if keepdim else ()
-        found = [ops.reshape(v, shape=whole) for v in found]
-    elif not keepdim:
-        found = [squeeze(v, axis) for v in found]
-    return found[0] if number else movedim(stack(found), 0, 0)
+    return _quantiles("quantile", input, q, dim, keepdim, interpolation)
 
 
 def any_outside(levels: list[float]) -> bool:
@@ -200,13 +289,16 @@ def any_outside(levels: list[float]) -> bool:
 
 
 @accepts_out
-def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """`quantile` of the elements that are not NaN (all elements only)."""
-    if dim is not None:
-        raise message_error("nanquantile(dim=)")
-    from .selection import masked_select
-
-    return quantile(masked_select(input, ops.logical_not(ops.isnan(input))), q, None, keepdim)
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """`quantile` of the elements that are not NaN."""
+    return _quantiles("nanquantile", input, q, dim, keepdim, interpolation)
 
 
 # ---- distinct values
@@ -240,7 +332,8 @@ def unique_consecutive(
     changed = np.ones(n, bool)
     if n:
         different = rows[1:] != rows[:-1]
-        changed[1:] = different.reshape(n - 1, -1).any(1) if rows.ndim > 1 else different
+        around = tuple(range(1, rows.ndim))
+        changed[1:] = different.any(axis=around) if around else different
     kept = rows[changed]
     found: list[Any] = [
         fresh(np.ascontiguousarray(kept if dim is None else np.moveaxis(kept, 0, dim)))
@@ -278,10 +371,9 @@ def searchsorted(
                     operands={"sorted_sequence": sorted_sequence.type_},
                 )
             )
-        flat = wanted.reshape(-1, wanted.shape[-1])
-        rows = edges.reshape(-1, edges.shape[-1])
-        places = np.stack([np.searchsorted(e, v, which) for e, v in zip(rows, flat, strict=True)])
-        places = places.reshape(wanted.shape)
+        places = np.empty(wanted.shape, np.int64)
+        for row in np.ndindex(*edges.shape[:-1]):
+            places[row] = np.searchsorted(edges[row], wanted[row], which)
     result = fresh(np.asarray(places, np.int32 if out_int32 else np.int64))
     return result if out is None else into(out, result)
 

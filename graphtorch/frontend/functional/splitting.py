@@ -144,13 +144,35 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     return tuple([part(input, dim, a, max(a, b)) for a, b in zip(edges, edges[1:], strict=False)])
 
 
+def _check_split(name: str, input: Tensor, parts: Any, dim: int, least: int) -> None:
+    shape = input._array.shape
+    if len(shape) < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with"
+            f" {len(shape)} dimensions!"
+        )
+    if isinstance(parts, int) and (parts <= 0 or shape[dim] % parts):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension"
+            f" {shape[dim]} is not divisible by the split_size {parts}!"
+        )
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along dim 2."""
+    _check_split("dsplit", input, indices_or_sections, 2, 3)
+    return tensor_split(input, indices_or_sections, 2)
+
+
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """`tensor_split` along dim 1 (dim 0 for vectors)."""
+    _check_split("hsplit", input, indices_or_sections, 0 if input._array.ndim == 1 else 1, 1)
     return tensor_split(input, indices_or_sections, 0 if input._array.ndim == 1 else 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """`tensor_split` along dim 0."""
+    _check_split("vsplit", input, indices_or_sections, 0, 2)
     return tensor_split(input, indices_or_sections, 0)
 
 
