@@ -174,7 +174,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "_C amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures hub ir jit"
+    "_C _dynamo amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " sparse special testing types utils version".split()
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from typing import Final as Final
 
 from .errors import UnsupportedError, message
 
@@ -42,7 +43,6 @@ def _mark(fn: Any = None, *args: Any, **kwargs: Any) -> Any:
 unused = ignore = _script_if_tracing = script_if_tracing = export = interface = _overload = (
     _overload_method
 ) = _mark
-Final = Any
 
 
 def load(f: Any, *args: Any, **kwargs: Any) -> Any:

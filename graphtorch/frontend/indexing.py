@@ -177,7 +177,7 @@ def _taken_apart(self: Tensor, item: Any) -> tuple[Tensor, Advanced]:
                 if index is None:  # True or False: a new dim, kept or emptied
                     continue
                 advanced.append((len(out_shape), index))
-                if kind is bool or isinstance(i, np.bool_):
+                if kind is bool or isinstance(i, np.bool_) or _mask_ndim(i) == 0:
                     out_shape.append(1)
                     continue
                 starts.append(0)
