@@ -12,17 +12,19 @@ from ..frontend.grad_mode import inference_mode as inference_mode
 from ..frontend.grad_mode import no_grad as no_grad
 from ..frontend.grad_mode import set_grad_enabled as set_grad_enabled
 from ..frontend.tape import RemovableHandle as RemovableHandle
-from ..frontend.tape import TapeNode as Node
 from ..frontend.tensor import Tensor
 from . import forward_ad as forward_ad
 from . import function as function
 from . import functional as functional
 from . import graph as graph
 from .anomaly_mode import detect_anomaly as detect_anomaly
+from .anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
 from .anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from .gradcheck import GradcheckError as GradcheckError
 from .gradcheck import gradcheck as gradcheck
 from .gradcheck import gradgradcheck as gradgradcheck
+from .graph import Node as Node
 
 __all__ = [
     "Function", "GradcheckError", "Node", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad",

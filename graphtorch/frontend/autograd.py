@@ -13,7 +13,15 @@ from .tensor import Tensor
 
 
 def _as_list(value: Any) -> list:
-    return [value] if isinstance(value, Tensor) or value is None else list(value)
+    listed = [value] if isinstance(value, Tensor) or value is None else list(value)
+    return [_without_tangent(x) for x in listed] if dispatch._stack.top is not None else listed
+
+
+def _without_tangent(x: Any) -> Any:
+    """A tensor of forward mode stands for its value."""
+    while isinstance(x, Tensor) and getattr(x._level, "transparent", False):
+        x = x._inner
+    return x
 
 
 def _roots(tensors: Any, grads: Any) -> list[tuple[Tensor, Tensor]]:
@@ -76,6 +84,11 @@ def backward(
     grad_tensors: cotangents, one per tensor; None for tensors of one element.
     inputs: accumulate into these tensors only.
     """
+    if not getattr(dispatch._stack.top, "transparent", True):
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad"
+            " or functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     retain = create_graph if retain_graph is None else retain_graph
     roots = _roots(tensors, grad_tensors)
     if inputs is None:
@@ -98,6 +111,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -112,8 +126,14 @@ def grad(
     (tensor([6.]),)
     """
     if is_grads_batched:
-        raise NotImplementedError(
-            "autograd.grad(is_grads_batched=True) is not supported; loop over the gradients"
+        return _grads_of_a_batch(
+            outputs,
+            inputs,
+            grad_outputs,
+            retain_graph,
+            create_graph,
+            allow_unused,
+            materialize_grads,
         )
     goals = _as_list(inputs)
     for goal in goals:
@@ -133,6 +153,32 @@ def grad(
                 )
         result.append(gradient)
     return tuple(result)
+
+
+def _grads_of_a_batch(
+    outputs: Any, inputs: Any, grad_outputs: Any, retain: Any, create_graph: bool, allow_unused: Any,
+    materialize: bool,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """`grad` for many cotangents at once, stacked along a first dim of each of `grad_outputs`."""
+    from ..ir import batching
+    from .vmap_level import VmapLevel
+
+    cotangents = _as_list(grad_outputs)
+    size = next(g._array.shape[0] for g in cotangents if g is not None)
+    level = VmapLevel(size)
+    with level:
+        given = [None if g is None else level.wrap(g) for g in cotangents]
+        found = grad(
+            outputs, inputs, given, retain, create_graph,
+            allow_unused=allow_unused, materialize_grads=materialize,
+        )  # fmt: skip
+        with level.below():
+            return tuple(
+                [
+                    g if g is None else batching.front(level.inner(g), level.owns(g), size)
+                    for g in found
+                ]
+            )
 
 
 def is_tracing() -> bool:

@@ -8,6 +8,7 @@ they extend the graph: there is one autograd.
 from __future__ import annotations
 
 import heapq
+import threading
 from typing import Any
 
 from ..errors import message
@@ -63,6 +64,17 @@ def _reach(roots: list[TapeNode], goals: set[int]) -> set[int]:
     return {key for key, found in reaches.items() if found}
 
 
+class _Running(threading.local):
+    """The backward pass that runs on this thread: where it started, its number, the node at work."""
+
+    roots: list[Tensor] | None = None
+    count = 0
+    node: Any = None
+
+
+running = _Running()
+
+
 def engine(
     roots: list[tuple[Tensor, Tensor]],
     retain_graph: bool,
@@ -70,6 +82,33 @@ def engine(
     inputs: list[Tensor] | None,
 ) -> list[Tensor | None] | None:
     """Push cotangents from the roots to the leaves, or to `inputs` if given (then returned)."""
+    outer, node = running.roots, running.node
+    running.roots = [tensor for tensor, _ in roots]
+    running.count += 1
+    try:
+        return _run(roots, retain_graph, create_graph, inputs)
+    finally:
+        running.roots, running.node = outer, node
+
+
+def reached(tensors: list[Tensor]) -> list[bool]:
+    """Which of the tensors the running backward pass can reach."""
+    roots = running.roots or []
+    nodes = [n for t in roots if (n := t._history()) is not None]
+    found = []
+    for x in tensors:
+        node = x._history()
+        goal = id(x) if node is None else id(node)
+        found.append(any(x is t for t in roots) or bool(_reach(nodes, {goal})))
+    return found
+
+
+def _run(
+    roots: list[tuple[Tensor, Tensor]],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: list[Tensor] | None,
+) -> list[Tensor | None] | None:
     pending: dict[TapeNode, list[Tensor | None]] = {}
     leaves: dict[int, tuple[Tensor, Tensor]] = {}
     heap: list[tuple[int, TapeNode]] = []
@@ -97,6 +136,9 @@ def engine(
         slots[index] = _add(slots[index], grad)
 
     tracer = dispatch._stack.top
+    watched = grad_mode.state.watching
+    if watched:
+        from . import watching
     with grad_mode.set_grad_enabled(create_graph):
         for tensor, grad in roots:
             node = tensor._history()
@@ -138,7 +180,10 @@ def engine(
                     grads = list(hook(tuple(grads)) or grads)
             if tracer is not None:
                 tracer.ran_node(node)  # type: ignore[attr-defined]
+            running.node = node
             cotangents = node.cotangents(grads)
+            if watched:
+                watching.ran(node, cotangents)
             if node._post_hooks:
                 for hook in list(node._post_hooks.values()):
                     cotangents = hook(tuple(cotangents), tuple(grads)) or cotangents

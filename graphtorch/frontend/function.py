@@ -107,6 +107,8 @@ class FunctionNode(TapeNode):
         self.ctx._saved = None
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("ctx", "cls"):
+            raise AttributeError(name)
         return getattr(self.ctx, name)  # PyTorch's ctx is the node itself
 
 

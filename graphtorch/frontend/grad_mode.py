@@ -15,6 +15,7 @@ from typing import Any
 class _GradMode(threading.local):
     enabled = True
     inference = False
+    watching = False  # saved-tensor hooks or anomaly detection are on, see watching.py
 
 
 state = _GradMode()

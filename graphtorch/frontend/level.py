@@ -34,6 +34,7 @@ class Level:
     """What all levels share: passing things down, and the part of a tracer that functions ask for."""
 
     name = "level"
+    transparent = False  # whether `backward()` may be called on top of it
     isolates_grad_mode = False  # whether the levels below keep the grad mode they had at the start
 
     def __init__(self) -> None:

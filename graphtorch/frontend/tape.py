@@ -113,7 +113,7 @@ class TapeNode:
             if edge is None:
                 found.append((None, 0))
             elif isinstance(edge, Tensor):
-                found.append((AccumulateGrad(edge), 0))
+                found.append((accumulator(edge), 0))
             else:
                 found.append(edge)
         return tuple(found)
@@ -132,6 +132,20 @@ class TapeNode:
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {hex(id(self))}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_saved_result":
+            return self._saved_output()
+        if name in ("_saved_self", "_saved_other"):
+            found = self.saved[name == "_saved_other"]
+            if isinstance(found, Tensor):
+                return found
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def _saved_output(self) -> Tensor:
+        if self.output.__class__ is not SavedOutput:
+            raise AttributeError(f"{self.name()} does not save its result")
+        return self._unpack(self.output, 0)
 
     # what the engine asks
 
@@ -193,10 +207,33 @@ class AccumulateGrad:
 
     def name(self) -> str:
         """PyTorch's name."""
-        return "AccumulateGrad"
+        return "torch::autograd::AccumulateGrad"
+
+    def register_prehook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook((grad,))` before the gradient is added to `.grad`; it may return another."""
+
+        def before(grad: Tensor) -> Tensor | None:
+            found = hook((grad,))
+            return found[0] if isinstance(found, tuple) else found
+
+        return self.variable.register_hook(before)
+
+    def register_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook((), (grad,))` after the gradient was added to `.grad`."""
+        return self.variable.register_post_accumulate_grad_hook(  # type: ignore[attr-defined]
+            lambda leaf: hook((), (leaf.grad,))
+        )
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {hex(id(self))}>"
+
+
+def accumulator(leaf: Tensor) -> AccumulateGrad:
+    """The node that adds to `leaf.grad`: one per leaf."""
+    known = leaf.__dict__.get("_accumulator")
+    if known is None:
+        known = leaf.__dict__["_accumulator"] = AccumulateGrad(leaf)
+    return known
 
 
 def zero_of(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -256,6 +293,10 @@ def record(
         for index, output in enumerate(outputs):
             if output._array.dtype.kind in "fcV":
                 output._node, output._index = node, index
+    if grad_mode.state.watching:
+        from .watching import recorded
+
+        recorded(node, plan)
 
 
 def history_only(function: Callable, *tensors: Tensor) -> Tensor:
