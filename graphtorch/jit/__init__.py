@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Final as Final
 
-from .errors import UnsupportedError, message
+from ..errors import UnsupportedError, message
 
 
 def is_scripting() -> bool:
