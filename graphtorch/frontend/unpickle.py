@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import Any, BinaryIO
@@ -24,20 +24,22 @@ _MAXIMUM_LENGTH = 1 << 31  # of one string or number
 
 
 class Constructor:
-    """A global that a pickle may call: our function that builds the value.
+    """A global that a pickle may call: our function that builds the value, or a class the user allowed.
 
-    build: sets the state that a BUILD opcode gives; None refuses it.
+    type: the class of what it builds, where the pickle may name it; build: sets the state that a BUILD
+    opcode gives to an instance of an allowed class.
     """
 
-    __slots__ = ("build", "function", "name")
+    __slots__ = ("build", "function", "name", "type")
 
     def __init__(
         self,
         name: str,
         function: Callable[..., Any],
+        type: type | None = None,
         build: Callable[[Any, Any], Any] | None = None,
     ):
-        self.name, self.function, self.build = name, function, build
+        self.name, self.function, self.type, self.build = name, function, type, build
 
 
 class _Mark:
@@ -93,9 +95,7 @@ class Unpickler:
                 if handler is None:
                     if not code:
                         raise UnpicklingError("the pickle is cut short")
-                    raise UnpicklingError(
-                        f"Unsupported operand {code[0]} in a pickle of plain data"
-                    )
+                    raise UnpicklingError(f"Unsupported operand {code[0]}")
                 handler(self)
         except UnpicklingError:
             raise
@@ -147,19 +147,19 @@ class Unpickler:
     # ---- what changes the stack in more than a push
 
     def _set_items(self, target: Any, items: list[Any]) -> None:
-        if type(target) not in (dict, OrderedDict):
-            raise UnpicklingError(f"SETITEMS on {type(target).__name__}")
+        if type(target) not in (dict, OrderedDict, Counter, defaultdict):
+            raise UnpicklingError(f"Can only set items of a dict, but got {type(target).__name__}")
         for i in range(0, len(items), 2):
             target[items[i]] = items[i + 1]
 
     def _append(self, target: Any, items: list[Any]) -> None:
         if type(target) is not list:
-            raise UnpicklingError(f"APPEND on {type(target).__name__}")
+            raise UnpicklingError(f"Can only append to lists, but got {type(target)}")
         target.extend(items)
 
     def _add(self, target: Any, items: list[Any]) -> None:
         if type(target) is not set:
-            raise UnpicklingError(f"ADDITEMS on {type(target).__name__}")
+            raise UnpicklingError(f"Can only add to sets, but got {type(target)}")
         target.update(items)
 
     def _global(self, module: Any, name: Any) -> None:
@@ -167,21 +167,39 @@ class Unpickler:
             raise UnpicklingError("corrupt pickle: a global's name is no string")
         self._push(self._resolve(module, name))
 
-    def _call(self, constructor: Any, args: Any) -> None:
+    def _constructor(self, constructor: Any, args: Any) -> Constructor:
         if not isinstance(constructor, Constructor):
             raise UnpicklingError(
-                f"the pickle calls {constructor!r}, which is not a constructor of plain data"
+                f"Trying to call reduce for unrecognized function {constructor!r}"
             )
         if not isinstance(args, tuple):
             raise UnpicklingError(f"corrupt pickle: arguments of {constructor.name} are no tuple")
+        return constructor
+
+    def _reduce(self) -> None:
+        args = self._stack.pop()
+        constructor = self._constructor(self._stack.pop(), args)
         self._push(constructor.function(*args))
+
+    def _new(self, options: Any = None) -> None:
+        args = self._stack.pop()
+        constructor = self._constructor(self._stack.pop(), args)
+        if constructor.build is not None and constructor.type is not None:
+            self._push(constructor.type.__new__(constructor.type, *args, **(options or {})))
+        elif options:
+            raise UnpicklingError(f"corrupt pickle: {constructor.name} takes no keywords")
+        else:
+            self._push(constructor.function(*args))
 
     def _build(self) -> None:
         state = self._stack.pop()
         instance = self._stack.pop()
-        build = _BUILDABLE.get(type(instance))
+        build = _BUILDABLE.get(type(instance)) or builder_of(instance)
         if build is None:
-            raise UnpicklingError(f"the pickle sets the state of a {type(instance).__name__}")
+            raise UnpicklingError(
+                "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`,"
+                f" but got {type(instance)}"
+            )
         self._push(build(instance, state))
 
     def _memoize(self, key: int) -> None:
@@ -214,10 +232,6 @@ class Unpickler:
         key = self._stack.pop()
         self._set_items(self._stack[-1], [key, value])
 
-    def _reduce(self) -> None:
-        args = self._stack.pop()
-        self._call(self._stack.pop(), args)
-
     def _tuple(self, size: int) -> None:
         items = tuple(self._stack[-size:])
         if len(items) != size:
@@ -231,6 +245,13 @@ class Unpickler:
     def _mapping(self) -> None:
         items = self._marked()
         self._push({items[i]: items[i + 1] for i in range(0, len(items), 2)})
+
+
+def builder_of(instance: Any) -> Any:
+    """How BUILD sets the state of an instance of a class that the user allowed; None if it is not."""
+    from .safe_globals import builder_of as allowed_builder_of
+
+    return allowed_builder_of(instance)
 
 
 def _long(data: bytes) -> int:
@@ -290,7 +311,8 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"c":    lambda u: u._global(u._text_line(), u._text_line()),
     b"\x93": Unpickler._stack_global,
     b"R":    Unpickler._reduce,
-    b"\x81": Unpickler._reduce,                                                  # NEWOBJ
+    b"\x81": Unpickler._new,                                                     # NEWOBJ
+    b"\x92": lambda u: u._new(u._stack.pop()),                                   # NEWOBJ_EX
     b"b":    Unpickler._build,
     b"Q":    lambda u: u._persistent_id(u._stack.pop()),
 }

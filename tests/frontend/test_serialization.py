@@ -74,17 +74,12 @@ def test_parameters_and_gradient_flags():
     )
 
 
-def test_objects_are_refused_on_saving():
-    with pytest.raises(
-        torch.UnsupportedError, match="cannot save an object of type .*Linear.*state_dict"
-    ):
-        torch.save(torch.nn.Linear(1, 1), io.BytesIO())
-
-
-def test_a_failed_save_leaves_no_file(tmp_path):
-    with pytest.raises(torch.UnsupportedError):
-        torch.save({"x": object()}, tmp_path / "x.pt")
+def test_what_cannot_be_pickled_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises((pickle.PicklingError, AttributeError), match="Can't pickle|local object"):
+        torch.save({"x": lambda: 1}, tmp_path / "x.pt")
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RuntimeError, match="Parent directory .* does not exist"):
+        torch.save({}, tmp_path / "nowhere" / "x.pt")
 
 
 class Evil:
@@ -101,7 +96,8 @@ def test_hostile_pickles_are_named_not_run(protocol, tmp_path):
     bomb = pickle.dumps({"x": Evil(os.mkdir, (str(target),))}, protocol)
     for file in (archive_with(bomb), io.BytesIO(bomb)):
         with pytest.raises(
-            pickle.UnpicklingError, match=r"(GLOBAL \w+\.mkdir was not an allowed global)|operand"
+            pickle.UnpicklingError,
+            match=r"Weights only load failed[\s\S]*(GLOBAL posix.mkdir whose module posix is blocked|operand)",
         ):
             torch.load(file)
     assert not target.exists()
@@ -239,7 +235,7 @@ def test_safe_globals():
         torch.save([value], file)
         file.seek(0)
         assert torch.load(file)[0].x.tolist() == [1.0, 1.0]
-        assert torch.serialization.get_safe_globals() == [f"{__name__}.Allowed"]
+        assert torch.serialization.get_safe_globals() == [Allowed]
     file.seek(0)
     with pytest.raises(pickle.UnpicklingError, match="Allowed was not an allowed global"):
         torch.load(file)

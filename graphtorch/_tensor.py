@@ -1,0 +1,6 @@
+"""`torch._tensor`: under this name PyTorch's pickles know the tensor class."""
+
+from .frontend.checkpoint_values import rebuild_from_type as _rebuild_from_type_v2
+from .frontend.tensor import Tensor as Tensor
+
+__all__ = ["Tensor", "_rebuild_from_type_v2"]

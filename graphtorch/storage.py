@@ -1,0 +1,27 @@
+"""`torch.storage`: see `frontend/untyped_storage.py`."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from .frontend.untyped_storage import TypedStorage as TypedStorage
+from .frontend.untyped_storage import UntypedStorage as UntypedStorage
+
+_TypedStorage = TypedStorage
+_StorageBase = UntypedStorage
+
+
+def _load_from_bytes(data: bytes) -> Any:
+    """What PyTorch's storages call when they are unpickled by `pickle` itself, which runs code anyway."""
+    from .frontend.serialization import load
+
+    return load(io.BytesIO(data), weights_only=False)
+
+
+def __getattr__(name: str) -> Any:
+    from .frontend.untyped_storage import LEGACY_STORAGES
+
+    if name in LEGACY_STORAGES:
+        return LEGACY_STORAGES[name]
+    raise AttributeError(f"module 'torch.storage' has no attribute '{name}'")
