@@ -148,34 +148,71 @@ def _parts(images: int, columns: int) -> Iterator[slice]:
     return (slice(i, min(i + step, images)) for i in range(0, images, step))
 
 
+def _pitch(x: Array, kernel: Shape, out: Shape, stride: Shape) -> Shape:
+    """How far apart output positions lie in a column matrix, in elements.
+
+    Dense, or for steps of one as far as in the padded image, if that wastes little: a tap's positions
+    are then one piece of the image, which is copied many times faster than row by row.
+    """
+    across, dense = _dense(x.shape[2:]), _dense(out)
+    in_rows = x.strides[2:] == tuple(p * x.itemsize for p in across)
+    spacious = set(stride) == {1} and _span(out, across) <= 1.6 * math.prod(out)
+    return across if in_rows and spacious and math.prod(kernel) > 1 else dense
+
+
+def _dense(shape: Shape) -> Shape:
+    """The pitches of a row-major array."""
+    return tuple(math.prod(shape[d + 1 :]) for d in range(len(shape)))
+
+
+def _span(out: Shape, pitch: Shape) -> int:
+    """Elements from the first output position to the last."""
+    return 1 + sum((m - 1) * p for m, p in zip(out, pitch, strict=True))
+
+
 def _columns(
     x: Array, kernel: Shape, out: Shape, stride: Shape, dilation: Shape, groups: int
 ) -> Array:
-    """Padded images as [groups, c / groups * taps, images * positions]."""
+    """Padded images as [groups, c / groups * taps, images * span], positions at their `_pitch`."""
     n, c = x.shape[:2]
     across = x.strides[2:]
+    pitch = _pitch(x, kernel, out, stride)
+    if _span(out, pitch) == math.prod(out):
+        along = tuple(s * t for s, t in zip(across, stride, strict=True))
+        shape = out
+    else:
+        shape, along = (_span(out, pitch),), (x.itemsize,)
     view = np.lib.stride_tricks.as_strided(
         x,
-        (c, *kernel, n, *out),
+        (c, *kernel, n, *shape),
         (
             x.strides[1],
             *(s * d for s, d in zip(across, dilation, strict=True)),
             x.strides[0],
-            *(s * t for s, t in zip(across, stride, strict=True)),
+            *along,
         ),
         writeable=False,
     )
-    return view.reshape(groups, c // groups * math.prod(kernel), n * math.prod(out))
+    return view.reshape(groups, c // groups * math.prod(kernel), n * math.prod(shape))
+
+
+def _positions(wide: Array, out: Shape, pitch: Shape) -> Array:
+    """[..., span] as [..., *out]: a view."""
+    steps = tuple(p * wide.itemsize for p in pitch)
+    shape = (*wide.shape[:-1], *out)
+    return np.lib.stride_tricks.as_strided(wide, shape, (*wide.strides[:-1], *steps))
 
 
 def _grouped(w: Array, groups: int) -> Array:
     return w.reshape(groups, w.shape[0] // groups, -1)
 
 
-def _channels_first(g: Array, groups: int) -> Array:
-    """[n, o, *out] as [groups, o / groups, n * positions]."""
-    n, o = g.shape[:2]
-    return g.reshape(n, o, -1).transpose(1, 0, 2).reshape(groups, o // groups, -1)
+def _channels_first(g: Array, groups: int, pitch: Shape) -> Array:
+    """[n, o, *out] as [groups, o / groups, n * span], zero between the positions."""
+    n, o, *out = g.shape
+    wide = np.zeros((o, n, _span(tuple(out), pitch)), g.dtype)
+    _positions(wide, tuple(out), pitch)[...] = g.swapaxes(0, 1)
+    return wide.reshape(groups, o // groups, -1)
 
 
 def _mirrored(w: Array, groups: int) -> Array:
@@ -197,12 +234,13 @@ def _conv(
         return pointwise.reshape(n, o, *out)
     x = padded(x, padding, padding)
     weights = _grouped(w, groups)
-    y = np.empty((n, o, positions), x.dtype)
+    y = np.empty((n, o, *out), x.dtype)
+    pitch = _pitch(x, kernel, out, stride)
     for part in _parts(n, x.shape[1] * math.prod(kernel) * positions):
         columns = _columns(x[part], kernel, out, stride, dilation, groups)
-        found = np.matmul(weights, columns).reshape(o, -1, positions)
-        y[part] = found.transpose(1, 0, 2)
-    return y.reshape(n, o, *out)
+        found = np.matmul(weights, columns).reshape(o, -1, _span(out, pitch))
+        y[part] = _positions(found, out, pitch).swapaxes(0, 1)
+    return y
 
 
 def _input_grad(
@@ -229,7 +267,7 @@ def _input_grad(
     whole = np.zeros((n, c, *(s + 2 * p for s, p in zip(size, padding, strict=True))), g.dtype)
     for part in _parts(n, c * math.prod(kernel) * math.prod(out)):
         target = whole[part]
-        columns = np.matmul(weights, _channels_first(g[part], groups))
+        columns = np.matmul(weights, _channels_first(g[part], groups, _dense(out)))
         columns = columns.reshape(c, *kernel, target.shape[0], *out)
         for tap in np.ndindex(*kernel):
             key = tuple(
@@ -253,10 +291,11 @@ def _weight_grad(
 ) -> Array:
     kernel, out = weight_shape[2:], g.shape[2:]
     x = padded(x, padding, padding)
+    pitch = _pitch(x, kernel, out, stride)
     total = np.zeros((groups, weight_shape[0] // groups, math.prod(weight_shape[1:])), g.dtype)
     for part in _parts(x.shape[0], x.shape[1] * math.prod(kernel) * math.prod(out)):
         columns = _columns(x[part], kernel, out, stride, dilation, groups)
-        total += np.matmul(_channels_first(g[part], groups), np.swapaxes(columns, 1, 2))
+        total += np.matmul(_channels_first(g[part], groups, pitch), np.swapaxes(columns, 1, 2))
     return total.reshape(weight_shape)
 
 
