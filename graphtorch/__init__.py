@@ -18,6 +18,7 @@ from .errors import UnsupportedError as UnsupportedError
 from .errors import VerificationError as VerificationError
 from .frontend import eager as _eager
 from .frontend import methods as _methods
+from .frontend import overriding as _overriding
 from .frontend import random_fill as _random_fill
 from .frontend.alias import install_as_torch as install_as_torch
 from .frontend.allocator import keep_freed_memory as _keep_freed_memory
@@ -192,6 +193,14 @@ _LATER = {
     "conv_transpose1d": "nn.functional", "conv_transpose2d": "nn.functional",
     "pixel_shuffle": "nn.functional", "pairwise_distance": "nn.functional", "bilinear": "nn.functional",
     "max_pool1d": "nn.functional", "max_pool2d": "nn.functional", "avg_pool1d": "nn.functional",
+    **dict.fromkeys((
+        "native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit "
+        "_batch_norm_with_update constant_pad_nd _safe_softmax _softmax_backward_data "
+        "native_dropout_backward max_pool2d_with_indices_backward grid_sampler grid_sampler_2d "
+        "grid_sampler_3d _upsample_bilinear2d_aa _unsafe_masked_index "
+        "_unsafe_masked_index_put_accumulate _chunk_cat segment_reduce _segment_reduce "
+        "as_strided_scatter"
+    ).split(), "frontend.functional.native"),
 }  # fmt: skip
 
 

@@ -91,4 +91,41 @@ class DispatchKeySet:
         return key in self.keys
 
 
-__getattr__ = absent.names_of(__name__)
+_OVERRIDING = {
+    "DisableTorchFunctionSubclass": "without_subclasses",
+    "DisableTorchFunction": "without_any",
+    "_disabled_torch_function_impl": "disabled",
+}
+_missing = absent.names_of(__name__)
+
+
+def _is_torch_function_mode_enabled() -> bool:
+    """Whether a TorchFunctionMode is active."""
+    from ..frontend.overriding import state
+
+    return bool(state.modes)
+
+
+class _ExcludeDispatchKeyGuard:
+    """Accepted: there is no dispatcher to pass by."""
+
+    def __init__(self, keys: DispatchKeySet):
+        self.keys = keys
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("_functorch", "_nn"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    if name in _OVERRIDING:
+        from ..frontend import overriding
+
+        return getattr(overriding, _OVERRIDING[name])
+    return _missing(name)
