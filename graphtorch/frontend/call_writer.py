@@ -26,7 +26,8 @@ from .checker import Checker
 from .compiled_backward import FREED, Attacher, contiguous
 from .returned import Outputs, replay
 from .tensor import Tensor
-from .trace import Captured, Tracer
+from .trace import Tracer
+from .traced import Captured
 
 if TYPE_CHECKING:
     from .variant import Variant

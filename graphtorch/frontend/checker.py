@@ -15,7 +15,7 @@ import numpy as np
 
 from ..ir.types import DType
 from . import grad_mode, pytree
-from .guards import ModuleState, group_picture, snapshot
+from .snapshot import ModuleState, group_picture, snapshot
 from .tensor import Tensor
 
 

@@ -32,9 +32,11 @@ from .allocator import release_memory
 from .checker import Checker
 from .grad_mode import state as grad_state
 from .guards import Watcher
+from .pullback import Pullback, trace_pullback
 from .tensor import Tensor
-from .trace import Leaving, Tracer
-from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant
+from .trace import Tracer
+from .traced import Leaving
+from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant, sort_outputs
 
 CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 
@@ -133,7 +135,7 @@ class CompiledFunction:
         checker.structure(args, "args")
         checker.structure(kwargs, "kwargs")
         try:
-            result = self._record(tracer, watcher, args, kwargs)
+            result, pullback = self._record(tracer, watcher, args, kwargs)
             if tracer.left is not None:
                 self._leave(tracer.left, tracer)
                 return result
@@ -146,7 +148,15 @@ class CompiledFunction:
             generation = len(self.variants)
             try:
                 variant = make_variant(
-                    self.__name__, generation, tracer, args, kwargs, result, checker, reason
+                    self.__name__,
+                    generation,
+                    tracer,
+                    args,
+                    kwargs,
+                    result,
+                    checker,
+                    reason,
+                    pullback,
                 )
             except UnsupportedError as error:
                 why = str(error).partition("\n")[0]
@@ -166,8 +176,14 @@ class CompiledFunction:
             tracer.forget_backups()
             tracer.close()
 
-    def _record(self, tracer: Tracer, watcher: Watcher, args: tuple, kwargs: dict) -> Any:
-        """Run the function while the tracer writes down what it does; returns its result."""
+    def _record(
+        self, tracer: Tracer, watcher: Watcher, args: tuple, kwargs: dict
+    ) -> tuple[Any, Pullback | None]:
+        """Run the function while the tracer writes down what it does.
+
+        Returns its result, and the traced backward of a result that needs one of Python's.
+        """
+        pullback = None
         for expression, leaf in _argument_names(self._shown, args, kwargs):
             if isinstance(leaf, Tensor):
                 tracer.name_input(leaf, expression)
@@ -183,6 +199,8 @@ class CompiledFunction:
         try:
             with dispatch.pushed(tracer), watcher:
                 result = self._function(*args, **kwargs)
+                if tracer.custom_functions and tracer.left is None:
+                    pullback = self._pull_back(tracer, args, kwargs, result)
         except BaseException:
             tracer.undo()
             raise
@@ -194,7 +212,16 @@ class CompiledFunction:
         if changed:
             why = f"{changed}: a side effect that a replay would lose"
             tracer.leave(why, "", self._definition())
-        return result
+        return result, pullback
+
+    def _pull_back(self, tracer: Tracer, args: tuple, kwargs: dict, result: Any) -> Pullback | None:
+        try:
+            plan, _ = sort_outputs(tracer, args, kwargs, result)
+            return trace_pullback(tracer, plan) if plan.differentiable else None
+        except UnsupportedError as error:
+            why = str(error).partition("\n")[0]
+            tracer.leave(why, error.op, error.line or self._definition())
+            return None
 
     def _guards(self, checker: Checker, tracer: Tracer, watcher: Watcher) -> None:
         checker.require(f"grad.enabled is {grad_state.enabled}", "grad mode")

@@ -22,7 +22,7 @@ from .grad_mode import state as grad_state
 from .returned import Outputs
 from .tape import TapeNode, zero_of
 from .tensor import Tensor
-from .trace import Captured
+from .traced import Captured
 
 if TYPE_CHECKING:
     from .variant import Variant

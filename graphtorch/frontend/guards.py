@@ -22,17 +22,15 @@ Modules are checked in full only if the module epoch moved since the last check.
 from __future__ import annotations
 
 import builtins
-import dis
 import os
 import sys
 import sysconfig
 import types
 from typing import Any
 
-import numpy as np
-
 from ..errors import PACKAGE
-from ..ir.types import DType
+from .reads import Reads
+from .snapshot import MAXIMUM, ModuleState, group_picture, snapshot
 from .tensor import Tensor
 from .trace import Tracer
 
@@ -41,20 +39,11 @@ _STDLIB = tuple(
     for p in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     if p
 )
-_SIMPLE = (int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType, slice)
-_IDENTITY = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.ModuleType,
-    type,
-    types.MethodType,
-)
 _IMPURE_MODULES = {"time", "random", "_random", "secrets", "numpy.random", "datetime", "logging"}
 _LIBRARIES = tuple(
     f"{os.sep}{name}{os.sep}" for name in ("numpy", "ml_dtypes", "networkx", "llvmlite", "_pytest")
 )
 _MISSING = object()
-_MAXIMUM_SNAPSHOT = 10_000
 
 
 def _is_framework(filename: str) -> bool:
@@ -65,133 +54,6 @@ def _is_stdlib(filename: str) -> bool:
     return filename.startswith("<frozen") or (
         filename.startswith(_STDLIB) and "site-packages" not in filename
     )
-
-
-class Reads:
-    """What one code object reads: chains of names from globals, cells and arguments."""
-
-    __slots__ = ("chains", "writes_global")
-
-    def __init__(self, code: types.CodeType):
-        self.chains: list[tuple[str, str, tuple[str, ...]]] = []
-        self.writes_global: str | None = None
-        arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-        root: tuple[str, str] | None = None
-        attributes: list[str] = []
-        seen: set[tuple[str, str, tuple[str, ...]]] = set()
-
-        def close() -> None:
-            nonlocal root, attributes
-            if root is not None:
-                chain = (*root, tuple(attributes))
-                if chain not in seen and (root[0] != "local" or attributes):
-                    seen.add(chain)
-                    self.chains.append(chain)
-            root, attributes = None, []
-
-        for instruction in dis.get_instructions(code):
-            name, value = instruction.opname, instruction.argval
-            if name == "LOAD_GLOBAL" or name == "LOAD_NAME":
-                close()
-                root = ("global", value)
-            elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-                close()
-                root = ("cell", value)
-            elif name.startswith("LOAD_FAST") and isinstance(value, str) and value in arguments:
-                close()
-                root = ("local", value)
-            elif name in ("LOAD_ATTR", "LOAD_METHOD") and root is not None:
-                attributes.append(value)
-            else:
-                close()
-                if name == "STORE_GLOBAL":
-                    self.writes_global = value
-        close()
-
-
-def snapshot(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:
-    """A comparable picture of a value: equality for plain data, identity for everything else."""
-    budget = budget if budget is not None else [_MAXIMUM_SNAPSHOT]
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise OverflowError
-    if isinstance(value, _SIMPLE):
-        return (type(value), repr(value) if isinstance(value, float) else value)
-    if isinstance(value, np.ndarray):
-        return (
-            "ndarray",
-            id(value),
-            value.tobytes() if value.size <= 1_000_000 and value.dtype.kind != "O" else None,
-        )
-    if isinstance(value, (list, tuple)) and depth < 8:
-        return (type(value), tuple([snapshot(v, depth + 1, budget) for v in value]))
-    if isinstance(value, dict) and depth < 8:
-        return (
-            type(value),
-            tuple(
-                [
-                    (snapshot(k, depth + 1, budget), snapshot(v, depth + 1, budget))
-                    for k, v in value.items()
-                ]
-            ),
-        )
-    if isinstance(value, (set, frozenset)):
-        return (
-            type(value),
-            frozenset(map(id, value))
-            if any(not isinstance(v, _SIMPLE) for v in value)
-            else frozenset(value),
-        )
-    return ("is", id(value))
-
-
-class ModuleState:
-    """A snapshot of one nn.Module: everything its forward may read."""
-
-    __slots__ = ("lists", "module", "picture")
-
-    def __init__(self, module: Any):
-        self.module = module
-        self.lists = [
-            (k, v) for k, v in module.__dict__.items()
-            if isinstance(v, (list, dict, set, np.ndarray)) and k not in _MODULE_DICTS and k not in _MODULE_SKIP
-        ]  # fmt: skip
-        self.picture = self._take()
-
-    def _take(self) -> Any:
-        module = self.module
-        fields = module.__dict__
-        plain = tuple(
-            [
-                (k, snapshot(v))
-                for k, v in fields.items()
-                if k not in _MODULE_SKIP and k not in _MODULE_DICTS
-            ]
-        )
-        held = tuple(
-            [
-                tuple([(k, id(v)) for k, v in fields[name].items()]) if fields.get(name) else ()
-                for name in _MODULE_DICTS
-            ]
-        )
-        trainable = tuple(
-            [p.requires_grad for p in fields["_parameters"].values() if p is not None]
-        )
-        return plain, held, trainable, type(module)
-
-    def holds(self) -> bool:
-        """Whether the module is as it was."""
-        return self._take() == self.picture
-
-
-_MODULE_DICTS = (
-    "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
-    "_backward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_pre_hooks_with_kwargs",
-)  # fmt: skip
-_MODULE_SKIP = {  # nothing a forward reads, or watched by the epoch
-    "_forward_hooks_always_called", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
-    "_non_persistent_buffers_set", "_state_dict_hooks", "_state_dict_pre_hooks", "forward", "_compiled_call_impl",
-}  # fmt: skip
 
 
 class Watcher:
@@ -350,9 +212,7 @@ class Watcher:
         try:
             picture = snapshot(value)
         except OverflowError:
-            self.tracer.leave(
-                f"{name!r} holds more than {_MAXIMUM_SNAPSHOT} values, too many to guard", name
-            )
+            self.tracer.leave(f"{name!r} holds more than {MAXIMUM} values, too many to guard", name)
             return
         self.reads[key] = (holder, name, picture, value)
         self._look_into(value)
@@ -398,10 +258,6 @@ class Watcher:
             if not state.holds():
                 return f"an attribute of module {type(state.module).__name__} is changed by the function itself"
         return None
-
-
-def group_picture(group: dict, changing: tuple[str, ...]) -> Any:
-    return tuple([(k, snapshot(v)) for k, v in group.items() if k not in changing])
 
 
 def _current(holder: Any, name: str) -> Any:

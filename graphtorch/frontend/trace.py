@@ -21,83 +21,23 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..errors import CompileError, entered, line_of, message, user_frame
+from ..errors import CompileError, UnsupportedError, entered, line_of, message, user_frame
 from ..ir import dispatch, ops
-from ..ir.builder import GraphBuilder
-from ..ir.graph import Graph, Node, Source
+from ..ir.builder import INPUT, GraphBuilder
+from ..ir.graph import Node, Source
 from ..ir.op import Op
 from ..ir.types import EAGER_ONLY, TensorType, float64
 from . import views
 from .eager import Eager
 from .tape import SavedOutput, next_sequence
 from .tensor import Storage, Tensor, wrap
+from .traced import Captured, Leaving, RuntimeScalar, Trace, ValueGuard
 
 _eager = Eager()
-
-
-@dataclass(eq=False)
-class Captured:
-    """A tensor from outside the traced function and the graph input that stands for it."""
-
-    tensor: Tensor
-    node: Node
-    name: str
-    written: bool = False
-    backup: np.ndarray | None = None  # the data before the first write, to undo a failed step
-
-
-@dataclass(eq=False)
-class RuntimeScalar:
-    """A Python number read afresh at every call: `group["lr"]`."""
-
-    holder: Any
-    key: Any
-    node: Node
-
-    def read(self) -> float:
-        """The value now."""
-        return self.holder[self.key]
-
-
-@dataclass(frozen=True)
-class ValueGuard:
-    """The program read `expected` out of a traced tensor; a call with another value needs another trace."""
-
-    node: Node
-    expected: Any  # ndarray
-    line: str
-    op: str  # what read it: `item`, `__bool__`, `nonzero`
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """Why a function is left to eager: what stood in the way, at which of the program's lines."""
-
-    reason: str
-    line: str
-    op: str = ""  # the op, function or method that the program called there
-
-    def __str__(self) -> str:
-        return f"{self.line}: {self.op + ': ' if self.op else ''}{self.reason}"
-
-
-@dataclass
-class Trace:
-    """The finished record of one run."""
-
-    graph: Graph
-    captured: list[Captured]
-    scalars: list[RuntimeScalar]
-    value_guards: list[ValueGuard]
-    deferred: list[Callable[[], Any]]
-    grad_inputs: list[tuple[Tensor, Tensor | None]]
-    detached: set[Node]
-    custom_functions: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Tracer:
@@ -117,7 +57,9 @@ class Tracer:
         self._touched: list[weakref.ref] = []
         self._wishes: dict[int, str] = {}
         self._sources: dict[tuple, Source] = {}
+        self._varying: dict[Node, bool] = {}
         self.watcher: Any = None  # guards.Watcher, while the function runs
+        self.pulling_back = False  # the engine runs for `pullback`: nothing outside may change
         self.start = next_sequence()  # tape nodes older than this belong to the program outside
 
     # ---- recording
@@ -131,6 +73,8 @@ class Tracer:
             if isinstance(x, Tensor) and x._array.dtype in EAGER_ONLY:
                 self.leave(f"{op.name}: {x.dtype} tensors are computed eagerly")
                 return _eager.process(op, inputs, attrs)
+        if op.effect and self.pulling_back:
+            raise UnsupportedError("its backward draws random numbers")
         values = tuple([self.value(x) if isinstance(x, Tensor) else x for x in inputs])
         output = _eager.process(op, inputs, attrs)
         first = output[0] if output.__class__ is tuple else output
@@ -244,6 +188,7 @@ class Tracer:
         frozen = Tensor.__new__(Tensor)
         frozen._array = array.copy()
         found = self.capture(frozen)
+        self._varying[found.node] = False
         self._remember(tensor, found.node)
         return found.node
 
@@ -251,6 +196,7 @@ class Tracer:
 
     def write(self, tensor: Tensor, value: Tensor) -> None:
         """`tensor`'s buffer now holds `value`: do it, and record what it means for the root."""
+        self._refuse_in_pullback("writes into a tensor", _root(tensor))
         node = self.value(value)
         if node.type != tensor.type_:
             raise CompileError(message(f"in-place write of {node.type} into {tensor.type_}"))
@@ -297,10 +243,15 @@ class Tracer:
 
     def write_grad(self, tensor: Tensor, value: Tensor | None) -> None:
         """`tensor.grad = value` inside the trace."""
+        self._refuse_in_pullback("assigns a .grad", tensor)
         if self._outside(tensor):
             if id(tensor) not in self._grads and id(tensor) not in self._grad_inputs:
                 self._wishes.setdefault(id(tensor), _tensor_name(tensor))
             self._grads.setdefault(id(tensor), (tensor, tensor._grad))
+
+    def _refuse_in_pullback(self, what: str, tensor: Tensor) -> None:
+        if self.pulling_back and self._outside(tensor):
+            raise UnsupportedError(f"its backward {what} from outside")
 
     def _outside(self, tensor: Tensor) -> bool:
         traced = tensor._traced
@@ -313,17 +264,21 @@ class Tracer:
 
         op: what the program called (default: the package's function it is in); line: where.
         """
+        frame = sys._getframe(1)
+        op = entered(frame) if op is None else op
+        line = line_of(user_frame(frame)) if line is None else line
+        if self.pulling_back:
+            raise UnsupportedError(reason, op=op, line=line)
         if self.left is None:
-            frame = sys._getframe(1)
-            self.left = Leaving(
-                reason,
-                line_of(user_frame(frame)) if line is None else line,
-                entered(frame) if op is None else op,
-            )
+            self.left = Leaving(reason, line, op)
 
     def read_value(self, tensor: Tensor) -> None:
-        """The program takes `tensor`'s value into Python: guard on it."""
+        """The program takes `tensor`'s value into Python: guard on it, unless it is always the same."""
         node = self.value(tensor)
+        if not self._varies(node):
+            return
+        if self.pulling_back:
+            raise UnsupportedError("its backward reads values into Python")
         if tensor._array.size > 64:
             self.leave(
                 f"the program reads the {tensor._array.size} values of a traced tensor into Python",
@@ -333,6 +288,22 @@ class Tracer:
         frame = sys._getframe(1)
         line = line_of(user_frame(frame))
         self.value_guards.append(ValueGuard(node, tensor._array.copy(), line, entered(frame)))
+
+    def _varies(self, node: Node) -> bool:
+        """Whether a value may differ from call to call: it depends on an input, or is drawn."""
+        known = self._varying
+        if node not in known:
+            waiting = [node]
+            while waiting:
+                top = waiting[-1]
+                unknown = [x for x in top.operands if x not in known]
+                if unknown:
+                    waiting += unknown
+                else:
+                    varies = top.op is INPUT or top.op.effect
+                    known[top] = varies or any(known[x] for x in top.operands)
+                    waiting.pop()
+        return known[node]
 
     def ran_node(self, node: Any) -> None:
         """The engine ran a tape node."""
@@ -385,7 +356,6 @@ class Tracer:
             self.deferred,
             list(self._grad_inputs.values()),
             self.detached,
-            self.custom_functions,
         )
 
     def nbytes(self) -> int:

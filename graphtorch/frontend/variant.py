@@ -26,10 +26,12 @@ from .checker import Checker
 from .compiled_backward import contiguous
 from .returned import Outputs
 from .tensor import Tensor
-from .trace import Captured, Trace, Tracer
+from .trace import Tracer
+from .traced import Captured, Trace
 
 if TYPE_CHECKING:
     from ..ir.passes.partition import Partition
+    from .pullback import Pullback
 
 MAXIMUM_VALUE_MISSES = 3
 
@@ -151,6 +153,15 @@ class Variant:
         return gradients
 
 
+def sort_outputs(
+    tracer: Tracer, args: tuple, kwargs: dict, result: Any
+) -> tuple[Outputs, pytree.Spec]:
+    """What the traced call leaves behind, and the structure of its result."""
+    leaves, spec = pytree.flatten(result)
+    given = pytree.flatten((args, kwargs))[0]
+    return Outputs(tracer, leaves, tracer.final_grads(), given), spec
+
+
 def make_variant(
     name: str,
     generation: int,
@@ -160,25 +171,23 @@ def make_variant(
     result: Any,
     checker: Checker,
     reason: str,
+    pullback: Pullback | None = None,
 ) -> Variant:
     """Compile a trace; raises CompileError or UnsupportedError where it cannot be replayed."""
-    leaves, spec = pytree.flatten(result)
-    grads = tracer.final_grads()
-    plan = Outputs(tracer, leaves, grads, pytree.flatten((args, kwargs))[0])
+    plan, spec = sort_outputs(tracer, args, kwargs, result)
     trace = tracer.finish(plan.produced)
+    joint = None
+    if pullback is not None:
+        trace.graph, joint = pullback.split(trace.graph)
     variant = Variant(name, generation, trace, reason, checker)
     writer = CallWriter(variant, tracer, args, kwargs, checker)
     graph = trace.graph
     if plan.differentiable:
-        if tracer.custom_functions:
-            name, line = tracer.custom_functions[0]
-            raise UnsupportedError(
-                "an autograd.Function in a function whose result needs gradients;"
-                " compile the whole train step, where it is supported",
-                op=name,
-                line=line,
-            )
-        graph = _split(variant, plan).forward
+        if pullback is not None:
+            variant.joint, variant.edges = joint, list(pullback.edges)
+        else:
+            _differentiate(variant, plan)
+        graph = _split(variant).forward
     variant.program = build_program(graph, variant.where)
     if trace.value_guards:
         _value_guard(variant, trace)
@@ -186,7 +195,7 @@ def make_variant(
     if variant.where is not None:
         from ..cuda.tensors import on_device
 
-        variant.run = on_device(variant.run, variant.where, [tensor for tensor, _ in grads])
+        variant.run = on_device(variant.run, variant.where, [tensor for tensor, _ in plan.grads])
     variant.check_source = checker.source
     variant.check = checker.build()
     return variant
@@ -215,13 +224,9 @@ def _with_stops(graph: Graph, detached: set[Node]) -> Graph:
         return builder.finish([found[n] for n in graph.outputs], **graph.meta)
 
 
-def _split(variant: Variant, plan: Outputs) -> Partition:
-    """Make the joint graph and cut it into a forward and a backward."""
-    from ..ir.passes.cse import cse
+def _differentiate(variant: Variant, plan: Outputs) -> None:
+    """Make the joint graph by the rows' derivatives."""
     from ..ir.passes.dce import dce
-    from ..ir.passes.decompose import decompose
-    from ..ir.passes.partition import partition
-    from ..ir.passes.simplify import simplify
     from ..ir.transforms.vjp import vjp
 
     trace = variant.trace
@@ -229,7 +234,19 @@ def _split(variant: Variant, plan: Outputs) -> Partition:
     order = {n: i for i, n in enumerate(trace.graph.inputs)}
     variant.stopped = dce(_with_stops(trace.graph, trace.detached))
     wrt = [order[c.node] for c in variant.edges]
-    joint = variant.joint = vjp(variant.stopped, wrt=wrt, outputs=plan.differentiable)
+    variant.joint = vjp(variant.stopped, wrt=wrt, outputs=plan.differentiable)
+
+
+def _split(variant: Variant) -> Partition:
+    """Cut the joint graph into a forward and a backward."""
+    from ..ir.passes.cse import cse
+    from ..ir.passes.dce import dce
+    from ..ir.passes.decompose import decompose
+    from ..ir.passes.partition import partition
+    from ..ir.passes.simplify import simplify
+
+    joint = variant.joint
+    assert joint is not None
     for clean in (dce, decompose, simplify, cse, dce):
         joint = clean(joint)
     split = variant.partition = partition(joint)
