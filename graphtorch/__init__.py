@@ -175,13 +175,13 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "_C _dynamo _tensor _utils amp autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    "_C _dynamo _tensor _utils amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " sparse special storage testing types utils version".split()
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
+    "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "igamma": "special", "igammac": "special", "polygamma": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
     "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",

@@ -37,9 +37,10 @@ class OpOverloadPacket:
 
 def _function(name: str) -> Any:
     import graphtorch
+    from graphtorch.frontend.functional import native
     from graphtorch.nn import functional
 
-    for room in (graphtorch, functional):
+    for room in (graphtorch, functional, native):
         found = getattr(room, name, None)
         if callable(found):
             return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import special as _q
 from ..errors import message
 from ..ir import dispatch, ops
 from . import creation, from_data, inplace, legacy
@@ -168,6 +169,7 @@ SAME_AS_FUNCTION: dict[Any, str] = {
     _i: "gather scatter scatter_add scatter_reduce index_select take take_along_dim index_add index_copy"
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
+    _q: "i0 igamma igammac polygamma sinc",
     _d: "cholesky cholesky_inverse cholesky_solve det geqrf lu lu_solve ormqr triangular_solve inverse logdet matrix_exp pinverse qr slogdet svd",
     _z: "angle conj conj_physical resolve_conj resolve_neg isreal",
     _k: "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
@@ -188,6 +190,7 @@ IN_PLACE: dict[Any, str] = {
     _c: "eq ne lt le gt ge logical_and logical_or logical_xor masked_fill masked_scatter greater greater_equal less"
         " less_equal not_equal",
     _z: "conj_physical",
+    _q: "i0 igamma igammac polygamma sinc",
     _n: "cumsum cumprod",
     _a: "tril triu",
     _i: "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put",
@@ -301,12 +304,19 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
     return result if result._array.shape == goal else ops.reshape(result, shape=goal)
 
 
+def _as_strided_scatter(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """`self` with the elements that `as_strided` would show replaced."""
+    from .functional.native import as_strided_scatter
+
+    return as_strided_scatter(self, *args, **kwargs)
+
+
 OTHERS: dict[str, Any] = {
     "softmax": _softmax("softmax"), "log_softmax": _softmax("log_softmax"),
     "apply_": _apply, "sum_to_size": _sum_to_size,
     "where": lambda self, condition, other: _c.where(condition, self, other),
     "rsub": _p.rsub, "isin": _c.isin,
-    "as_strided": as_strided,
+    "as_strided": as_strided, "as_strided_scatter": _as_strided_scatter,
     "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,
     "coalesce": lambda self: self, "to_dense": lambda self, *a, **k: self,
     "record_stream": lambda self, stream: None,

@@ -11,8 +11,8 @@ from ...ir.types import DType
 from .. import promotion
 from ..size import wrap_dims
 from ..tensor import Tensor
-from .pointwise import div, mul
-from .reduction import _kept, mean
+from .pointwise import div, mul, sub
+from .reduction import _kept, mean, sum
 from .wrapping import accepts_out, check_tensor, concrete, into, scalar_name
 
 # ---- moments
@@ -178,9 +178,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return vector_norm(ops.sub(a, b), p)
 
 
-def _weights(
-    count: int, fweights: Tensor | None, aweights: Tensor | None, dtype: DType
-) -> Tensor | None:
+def _weights(count: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor | None:
     """The product of both kinds of weights, or None; raises RuntimeError as PyTorch does."""
     for name, w in (("fweights", fweights), ("aweights", aweights)):
         if w is None:
@@ -200,14 +198,10 @@ def _weights(
             )
         if w._array.size and concrete(w).min() < 0:
             raise RuntimeError(f"cov(): {name} cannot be negative")
-    found = [
-        promotion.cast(ops.reshape(w, shape=(count,)), dtype)
-        for w in (fweights, aweights)
-        if w is not None
-    ]
+    found = [ops.reshape(w, shape=(count,)) for w in (fweights, aweights) if w is not None]
     if not found:
         return None
-    return found[0] if len(found) == 1 else ops.mul(*found)
+    return found[0] if len(found) == 1 else mul(*found)
 
 
 def cov(
@@ -237,20 +231,19 @@ def cov(
     if x._array.ndim < 2:
         x = ops.reshape(x, shape=(1, x._array.size))
     rows, count = x._array.shape
-    w = _weights(count, fweights, aweights, x.dtype if x.dtype.kind == "f" else _real_of(x))
+    w = _weights(count, fweights, aweights)
     if w is None:
         total: Any = ops.full(shape=(), value=count, dtype=x.dtype)
         weighted = x
         divisor: Any = ops.sub(total, float(correction))
     else:
-        total = ops.sum(w, dims=(0,))
+        total = sum(w)
         if count and not concrete(total) != 0:
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         weighted = mul(x, w)
-        divisor = ops.sub(total, float(correction))
+        divisor = sub(total, correction)
         if aweights is not None and correction != 0:
-            square = ops.sum(mul(w, aweights), dims=(0,))
-            divisor = ops.sub(total, ops.div(ops.mul(square, float(correction)), total))
+            divisor = sub(total, div(mul(sum(mul(w, aweights)), correction), total))
     average = div(ops.sum(weighted, dims=(1,)), total)
     centred = ops.sub(x, ops.expand(ops.reshape(average, shape=(rows, 1)), shape=x._array.shape))
     other = centred if w is None else mul(centred, w)
@@ -262,10 +255,6 @@ def cov(
     )
     result = div(product, divisor)
     return ops.reshape(result, shape=()) if rows == 1 else result
-
-
-def _real_of(x: Tensor) -> DType:
-    return ops.real(x).dtype
 
 
 def corrcoef(input: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from ...ir.op import Op
 from ...ir.types import BY_NUMPY, DType
 from .. import promotion
 from ..grad_mode import state as grad_state
-from ..tensor import Tensor, calling_line, wrap
+from ..tensor import Tensor, wrap
 
 bind = dispatch.bind
 
@@ -128,6 +128,8 @@ def accepts_out(function: Callable[..., Any]) -> Callable[..., Any]:
         result = function(*args, **kwargs)
         if isinstance(result, Tensor):
             return into(out, result)
+        for target in out:
+            check_apart(target, *args, *kwargs.values())
         stored = into_all(out, result)
         return type(result)(*stored) if hasattr(result, "_fields") else type(result)(stored)
 

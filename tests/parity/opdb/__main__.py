@@ -46,7 +46,7 @@ def main() -> int:
     entries = database()
     names = [
         n for n, e in entries.items()
-        if (asked.all or any(fnmatch.fnmatchcase(n, p) or e.name == p for p in asked.names))
+        if (asked.all or (asked.category and not asked.names) or any(fnmatch.fnmatchcase(n, p) or e.name == p for p in asked.names))
         and (asked.category is None or category(n) == asked.category)
     ]  # fmt: skip
     for pattern in asked.names:

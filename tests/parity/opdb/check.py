@@ -275,6 +275,8 @@ class Entry:
         pairs = zip(tensors_in(found), tensors_in(target), strict=False)
         if not why and any(a is not b for a, b in pairs):
             why = "the result is not the tensor given as out="
+        if why and entry_ties(self.entry.name, sample, expected, target):
+            why = ""
         if why:
             self.report.add("out", f"{why} ({_described(sample)})")
 
@@ -369,7 +371,7 @@ class Entry:
                     convert(v) for v in (sample.input, tuple(sample.args), sample.kwargs)
                 )
             except NoCounterpart as error:
-                if "64 dims" in str(error):
+                if "64 dims" in str(error) or "on meta" in str(error):
                     continue  # cannot be made, so nothing can go wrong with it
                 self.report.add("errors", f"no counterpart: {error} ({_described(sample)})")
                 continue

@@ -18,7 +18,7 @@ class NoCounterpart(Exception):
 def own_memory(x: torch.Tensor) -> torch.Tensor:
     """`x` over memory of its own, with the same strides."""
     x = x.detach().resolve_conj().resolve_neg()
-    if x.layout is not torch.strided:
+    if x.layout is not torch.strided or x.device.type != "cpu":
         return x.clone()
     copied = torch.empty(0, dtype=x.dtype)
     copied.set_(x.untyped_storage().clone(), x.storage_offset(), x.size(), x.stride())

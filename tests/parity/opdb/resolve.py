@@ -98,13 +98,9 @@ def counterpart(value: Any) -> Any:
         if value.__module__.startswith("torch.testing"):
             return _rebound(value)
         return named(f"{value.__module__}.{value.__qualname__}"[6:])
-    if (
-        isinstance(value, types.BuiltinFunctionType)
-        and type(value.__self__).__name__ == "_OpNamespace"
-    ):
-        raise NoCounterpart(f"no torch.ops: {value.__name__}")
     if type(value).__module__.startswith("torch._ops"):
-        raise NoCounterpart(f"no torch.ops: {value}")
+        namespace, name = str(value).split(".")[:2]
+        return named(f"ops.{namespace}.{name}")
     return value
 
 
@@ -149,7 +145,7 @@ def function_of(entry: Any) -> Callable:
     if isinstance(op, types.FunctionType) and op.__module__.startswith("torch.testing"):
         return _rebound(op)
     try:
-        if _at(torch, entry.name) is op:
+        if _at(torch, entry.name) is op and not entry.name.startswith("torch."):
             return named(entry.name)
     except AttributeError:
         pass
