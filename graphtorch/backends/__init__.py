@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 
-class _Backend:
+class _Backend(ModuleType):
     """A library that graphtorch does not use; its switches hold what they are set to."""
 
     def __init__(self, name: str, **switches: Any):
-        self.__name__ = f"torch.backends.{name}"
+        super().__init__(f"{__name__}.{name}", self.__class__.__doc__)
         self.__dict__.update(switches)
+        sys.modules[self.__name__] = self  # so that `import torch.backends.cudnn` finds it
 
     def is_available(self) -> bool:
         """Always False."""
@@ -46,7 +49,7 @@ class _CudaBackend(_Backend):
     enable_math_sdp = enable_mem_efficient_sdp = enable_cudnn_sdp = enable_flash_sdp
 
 
-class _CpuBackend:
+class _CpuBackend(_Backend):
     def get_cpu_capability(self) -> str:
         """The vector instructions kernels are generated for."""
         from ..codegen.llvm import target
@@ -54,7 +57,7 @@ class _CpuBackend:
         return target.host().name.upper()
 
 
-cpu = _CpuBackend()
+cpu = _CpuBackend("cpu")
 cudnn = _Backend(
     "cudnn",
     enabled=False,

@@ -10,6 +10,25 @@ from types import ModuleType
 from typing import Any
 
 
+def _distribution() -> Any:
+    """The installed package that programs look for under the name torch."""
+    import pathlib
+    from importlib.metadata import Distribution
+
+    from graphtorch import __version__
+
+    class TorchDistribution(Distribution):
+        def read_text(self, filename: str) -> str | None:
+            if filename != "METADATA":
+                return None
+            return f"Metadata-Version: 2.1\nName: torch\nVersion: {__version__}\n"
+
+        def locate_file(self, path: Any) -> Any:
+            return pathlib.Path(__file__).parents[2] / path
+
+    return TorchDistribution()
+
+
 class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Resolves `torch` and `torch.x.y` to the graphtorch modules of the same path."""
 
@@ -23,6 +42,10 @@ class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 return None
             raise
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def find_distributions(self, context: Any = None) -> Any:
+        """What `importlib.metadata.version("torch")` reads."""
+        return [_distribution()] if getattr(context, "name", None) == "torch" else []
 
     def create_module(self, spec: Any) -> ModuleType:
         return sys.modules["graphtorch" + spec.name[len("torch") :]]

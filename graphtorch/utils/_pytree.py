@@ -12,6 +12,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ._pytree_keys import (
+    WITH_KEYS,
+    GetAttrKey,
+    KeyPath,
+    MappingKey,
+    SequenceKey,
+    _dict_flatten_with_keys,
+    _list_flatten_with_keys,
+    key_get,
+    keystr,
+    tree_flatten_with_path,
+    tree_leaves_with_path,
+    tree_map_with_path,
+)
+
 Context = Any
 PyTree = Any
 Flatten = Callable[[Any], tuple[list[Any], Context]]
@@ -62,6 +77,13 @@ class LeafSpec(TreeSpec):
 
 
 LEAF = LeafSpec()
+__all__ = [
+    "GetAttrKey", "KeyPath", "LeafSpec", "MappingKey", "NodeDef", "PyTree", "SUPPORTED_NODES", "SequenceKey", "TreeSpec",
+    "_dict_flatten", "_dict_flatten_with_keys", "_dict_unflatten", "_list_flatten_with_keys", "key_get", "keystr",
+    "register_pytree_node", "tree_all", "tree_any", "tree_flatten", "tree_flatten_with_path", "tree_is_leaf",
+    "tree_iter", "tree_leaves", "tree_leaves_with_path", "tree_map", "tree_map_", "tree_map_only",
+    "tree_map_with_path", "tree_structure", "tree_unflatten",
+]  # fmt: skip
 
 
 def _dict_flatten(d: dict) -> tuple[list[Any], Context]:
@@ -100,6 +122,8 @@ def register_pytree_node(
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
     SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
+    if options.get("flatten_with_keys_fn") is not None:
+        WITH_KEYS[cls] = options["flatten_with_keys_fn"]
 
 
 _register_pytree_node = register_pytree_node
