@@ -19,8 +19,7 @@ from .errors import message
 from .frontend import promotion
 from .frontend.functional.arranging import roll
 from .frontend.functional.complex import whole
-from .frontend.functional.outputs import takes_out
-from .frontend.functional.wrapping import check_tensor
+from .frontend.functional.wrapping import accepts_out, check_tensor
 from .frontend.size import wrap_dim
 from .frontend.tensor import Tensor
 from .ir import ops
@@ -172,7 +171,7 @@ def _several(name: str, transform: Any, forward: bool, doc: str, dims: Any = Non
 def _named(function: Any, name: str, doc: str) -> Any:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    return takes_out(function)
+    return accepts_out(function)
 
 
 _BOTH = (-2, -1)
@@ -198,7 +197,7 @@ ihfft2 = _several("ihfft2", _r2c, False, "`ihfftn` over the last two dims.", _BO
 # fmt: on
 
 
-@takes_out
+@accepts_out
 def fftfreq(n: int, d: float = 1.0, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:  # fmt: skip
     """The frequencies of `fft`'s elements: [0, 1, ..., -2, -1] / (n d).
 
@@ -217,7 +216,7 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: DType | None = None, device: Any =
     return result.requires_grad_(requires_grad) if requires_grad else result
 
 
-@takes_out
+@accepts_out
 def rfftfreq(n: int, d: float = 1.0, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:  # fmt: skip
     """The frequencies of `rfft`'s elements: [0, 1, ..., n // 2] / (n d)."""
     from .frontend.creation import arange

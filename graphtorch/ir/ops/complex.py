@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import declare
+from ..op import Op, declare
 from ..types import DType, TensorType, complex64, complex128, float32, float64
 from .inference import operands_message, require
 from .kernels import Array, quiet
@@ -135,33 +135,33 @@ def _angle_type(x: TensorType) -> TensorType:
 
 
 # complex(a, b): a + i b
-complex = declare(
+complex: Op = declare(
     "complex", "host", "a b", _complex_type, quiet(joined),
     vjp=(lambda g: real(g), lambda g: imag(g)), samples=_complex_samples, meta=OWN_RULES,
 )  # fmt: skip
 
 # conj(x)
-conj = declare(
+conj: Op = declare(
     "conj", "host", "x", lambda x: x, quiet(np.conj),
     vjp=(lambda g: conj(g),), samples=_one(3, 5), meta=OWN_RULES,
 )  # fmt: skip
 
 # real(x), imag(x): views of the parts
-real = declare(
+real: Op = declare(
     "real", "view", "x", _part_type("real"), quiet(lambda x: x.real), strided=_unwalkable,
     vjp=(lambda g: complex(g, _zero(g)),), samples=_one(3, 5), meta={**OWN_RULES, "reinterprets": True},
 )  # fmt: skip
-imag = declare(
+imag: Op = declare(
     "imag", "view", "x", _part_type("imag"), quiet(lambda x: x.imag), strided=_unwalkable,
     vjp=(lambda g: complex(_zero(g), g),), samples=_one(3, 5), meta={**OWN_RULES, "reinterprets": True},
 )  # fmt: skip
 
 # view_as_real(x): x[..., 2]; view_as_complex(x[..., 2]) is its inverse
-view_as_real = declare(
+view_as_real: Op = declare(
     "view_as_real", "view", "x", _as_real_type, quiet(_as_real), strided=_unwalkable,
     vjp=(lambda g: view_as_complex(g),), samples=_one(3, 5), meta={**OWN_RULES, "reinterprets": True},
 )  # fmt: skip
-view_as_complex = declare(
+view_as_complex: Op = declare(
     "view_as_complex", "view", "x", _as_complex_type, quiet(_as_complex), strided=_unwalkable,
     vjp=(lambda g: view_as_real(g),), samples=lambda: [((normal(3, 5, 2),), {})],
     meta={**OWN_RULES, "reinterprets": True},

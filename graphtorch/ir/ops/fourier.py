@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..op import declare
+from ..op import Op, declare
 from ..types import TensorType, int64
 from .complex import OWN_RULES, PARTS, WHOLE, numbers, real
 from .creation import iota
@@ -34,7 +34,7 @@ def _scaled(y: Array, scale: float, like: Array) -> Array:
     else:
         target = np.float64 if wide else np.float32
     y = y.astype(target, copy=False)
-    return y if scale == 1 else y * y.real.dtype.type(scale)
+    return y if scale == 1 else np.asarray(y * y.real.dtype.type(scale))
 
 
 def _c2c_type(x: TensorType, *, dims: Dims, forward: bool, scale: float = 1.0) -> TensorType:
@@ -46,7 +46,7 @@ def _c2c_type(x: TensorType, *, dims: Dims, forward: bool, scale: float = 1.0) -
 @quiet
 def _c2c(x: Array, *, dims: Dims, forward: bool, scale: float = 1.0) -> Array:
     if x.size == 0 or not dims:
-        return x * x.real.dtype.type(scale)
+        return np.asarray(x * x.real.dtype.type(scale))
     y = np.fft.fftn(x, axes=dims) if forward else np.fft.ifftn(x, axes=dims, norm="forward")
     return _scaled(y, scale, x)
 
@@ -113,7 +113,7 @@ def _c2r_rule(g: Any, dims: Dims, length: int, scale: float) -> Any:
 
 
 # fft_c2c(x, dims=, forward=, scale=1.0)
-fft_c2c = declare(
+fft_c2c: Op = declare(
     "fft_c2c", "host", "x", _c2c_type, _c2c,
     vjp=(lambda g, dims, forward, scale: fft_c2c(g, dims=dims, forward=not forward, scale=scale),),
     samples=lambda: [
@@ -124,7 +124,7 @@ fft_c2c = declare(
 )  # fmt: skip
 
 # fft_r2c(x, dims=, scale=1.0): the first n // 2 + 1 elements along the last of dims, forward
-fft_r2c = declare(
+fft_r2c: Op = declare(
     "fft_r2c", "host", "x", _r2c_type, _r2c, vjp=(_r2c_rule,),
     samples=lambda: [
         ((normal(3, 5),), {"dims": (1,), "scale": 1.0}),

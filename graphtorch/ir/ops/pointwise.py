@@ -128,10 +128,10 @@ def _trigamma_body(s: Any, x: Any) -> Any:
     return s.select(reflect, s.sub(s.mul(cosecant, cosecant), y), y)
 
 
-def _no_tetragamma(g: Any) -> Any:
-    raise UnsupportedError(
-        "the third derivative of lgamma (polygamma of order 2) is not implemented"
-    )
+def _tetragamma(g: Any, x: Any) -> Any:
+    from .gamma import polygamma
+
+    return g * polygamma(x, n=2)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -183,7 +183,7 @@ erfc       = _row("erfc",       "x", FLOATS,  special.erfc,  _call("erfc"),     
 erfinv     = _row("erfinv",     "x", FLOATS,  special.erfinv, _call("erfinv"),                           lambda g, y: g * (exp(y * y) / _TWO_OVER_ROOT_PI), samples=_UNIT)
 lgamma     = _row("lgamma",     "x", FLOATS,  special.lgamma, _call("lgamma"),                           lambda g, x: g * digamma(x), samples=_POSITIVE)
 digamma    = _row("digamma",    "x", FLOATS,  special.digamma, _call("digamma"),                         lambda g, x: g * trigamma(x), samples=_POSITIVE)
-trigamma   = _row("trigamma",   "x", FLOATS,  special.trigamma, _trigamma_body,                          _no_tetragamma, samples=_POSITIVE)
+trigamma   = _row("trigamma",   "x", FLOATS,  special.trigamma, _trigamma_body,                          _tetragamma, samples=_POSITIVE)
 floor      = _row("floor",      "x", NUMBERS, _integer_identity(np.floor), _rounding_body("floor"),      _flat, samples=_ALL)
 ceil       = _row("ceil",       "x", NUMBERS, _integer_identity(np.ceil),  _rounding_body("ceil"),       _flat, samples=_ALL)
 round      = _row("round",      "x", NUMBERS, _integer_identity(np.rint),  _rounding_body("round"),      _flat, samples=_ALL)
@@ -210,7 +210,9 @@ def _cast(x: Array, *, dtype: DType) -> Any:
         x = x.real
     if x.dtype.kind in "fV" and dtype.kind == "u":  # as PyTorch: through int64, so negatives wrap
         return x.astype(np.int64).astype(dtype.numpy)
-    if dtype.itemsize == 1 and dtype.name == "float8_e4m3fn":  # as PyTorch: what is too large is 448
+    if (
+        dtype.itemsize == 1 and dtype.name == "float8_e4m3fn"
+    ):  # as PyTorch: what is too large is 448
         return np.clip(x.astype(np.float32), -448, 448).astype(dtype.numpy)
     return x.astype(dtype.numpy)
 
