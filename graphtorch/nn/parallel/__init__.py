@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ... import absent
 from ...errors import UnsupportedError
 from ..module import Module
+from .spread import data_parallel as data_parallel
+from .spread import gather as gather
+from .spread import parallel_apply as parallel_apply
+from .spread import replicate as replicate
+from .spread import scatter as scatter
 
 
 class DataParallel(Module):
@@ -34,4 +40,7 @@ class DistributedDataParallel(Module):
         )
 
 
-__all__ = ["DataParallel", "DistributedDataParallel"]
+__all__ = [
+    "DataParallel", "DistributedDataParallel", "data_parallel", "gather", "parallel_apply", "replicate", "scatter",
+]  # fmt: skip
+__getattr__ = absent.names_of(__name__)

@@ -1,0 +1,3 @@
+"""`torch.nn.parallel.distributed`: see the package."""
+
+from . import DistributedDataParallel as DistributedDataParallel
