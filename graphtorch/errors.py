@@ -54,6 +54,8 @@ def entered(frame: FrameType | None = None) -> str:
     user = user_frame(inner)
     while inner is not user and inner.f_back is not user and inner.f_back is not None:
         inner = inner.f_back
+    if "function" in inner.f_code.co_freevars:  # a decorator's wrapper: what it wraps
+        return getattr(inner.f_locals["function"], "__name__", inner.f_code.co_name)
     return inner.f_code.co_name
 
 
