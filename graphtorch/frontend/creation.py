@@ -43,11 +43,8 @@ def _filled(
     requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     if shape and min(shape) < 0:
-        raise RuntimeError(
-            message(
-                f"{name}: Dimension size must be non-negative.", hint=f"sizes are {list(shape)}"
-            )
-        )
+        text = f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
+        raise RuntimeError(message(text, hint=f"{name} takes sizes from 0 on"))
     x = bind(
         _FULL, (), {"shape": shape, "value": value, "dtype": dtype or promotion._default_dtype}
     )
@@ -240,8 +237,12 @@ def arange(
     )
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if out is not None and dtype is None:
+        dtype = out.dtype
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if dtype is not None and dtype.kind in "iu" and int(step) == 0:
+        raise ValueError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype is None:

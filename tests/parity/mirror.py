@@ -12,6 +12,7 @@ import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from typing import Any
 from zlib import crc32
 
@@ -39,6 +40,8 @@ def ours(value: Any) -> Any:
         return graphtorch.nn.Parameter(_tensor(value), requires_grad=value.requires_grad)
     if isinstance(value, torch.Tensor):
         return _tensor(value).requires_grad_(value.requires_grad)
+    if is_dataclass(value) and not isinstance(value, type):
+        return by_name(type(value))(**{f.name: ours(getattr(value, f.name)) for f in fields(value)})
     if isinstance(value, torch.dtype):
         return getattr(graphtorch, str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
@@ -95,7 +98,7 @@ class _Pickler(pickle.Pickler):
         if isinstance(x, torch.Tensor):
             return _rebuilt, (x.detach().numpy(), isinstance(x, torch.nn.Parameter))
         if callable(x) and getattr(x, "__module__", None) in ("torch._C._nn", "torch"):
-            return getattr, (graphtorch.nn.functional, x.__name__)
+            return _functional, (x.__name__,)
         return NotImplemented
 
 
@@ -107,6 +110,10 @@ class _Unpickler(pickle.Unpickler):
                 place = getattr(place, part)
             return getattr(place, name)
         return super().find_class(module, name)
+
+
+def _functional(name: str) -> Any:
+    return getattr(graphtorch.nn.functional, name)
 
 
 def _rebuilt(array: np.ndarray, is_parameter: bool) -> Any:

@@ -160,6 +160,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f" and channel size = {input.shape[1] if input.ndim > 1 else 1}."
             )
         weight = weight.reshape([1, -1] + [1] * (input.ndim - 2))
+    elif input.ndim == 0:
+        weight = weight.reshape(())
     return torch.where(input > 0, input, input * weight)
 
 

@@ -129,7 +129,7 @@ def _classes_last(input: Tensor) -> Tensor:
 def _check_classes(input: Tensor, target: Tensor) -> None:
     batch = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     if tuple(target.shape) != tuple(batch):
-        if input.ndim == 2 and target.ndim == 1:
+        if input.ndim > 1 and target.ndim > 0 and input.shape[0] != target.shape[0]:
             text = f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0]})."
             raise ValueError(message(text, operands={"input": input.type_, "target": target.type_}))
         raise RuntimeError(
@@ -178,6 +178,8 @@ def cross_entropy(
     reduction = _reduction(reduction, size_average, reduce)
     if target.dtype.is_floating_point and target.shape == input.shape:
         dim = 0 if input.ndim == 1 else 1
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
         if label_smoothing > 0:
             target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
         logs = log_softmax(input, dim)
@@ -187,7 +189,18 @@ def cross_entropy(
         return (
             loss.sum() / max(loss.numel(), 1) if reduction == "mean" else _reduce(loss, reduction)
         )
+    if target.shape == input.shape and input.ndim > 1:
+        raise RuntimeError(
+            "Expected floating point type for target with class probabilities, got"
+            f" {scalar_name(target.dtype)}"
+        )
     _check_classes(input, target)
+    classes = input.shape[0 if input.ndim == 1 else 1]
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight"
+            f" tensor of shape: {list(weight.shape)}"
+        )
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     return _classification(
@@ -207,6 +220,10 @@ def nll_loss(
 ) -> Tensor:
     """-input at the target class, for log-probabilities [C], [N, C] or [N, C, d1, ...]."""
     _check_classes(input, target)
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(weight.dtype)}"
+        )
     return _classification(
         ops.nll_loss,
         input,
@@ -280,14 +297,9 @@ def kl_div(
     if log_target:
         loss = torch.exp(target) * (target - input)
     else:
-        positive = target > 0
-        safe = torch.where(positive, target, torch.ones_like(target))
-        loss = (
-            torch.where(positive, target * torch.log(safe), torch.zeros_like(target))
-            - target * input
-        )
+        loss = torch.xlogy(target, target) - target * input
     if reduction == "batchmean" and size_average is None and reduce is None:
-        return loss.sum() / input.shape[0]
+        return loss.sum() / (input.shape[0] if input.ndim else 1)
     return _reduce(loss, _reduction(reduction, size_average, reduce))
 
 
@@ -417,6 +429,11 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     single = input.ndim == 1
     x, t = (input.unsqueeze(0), target.reshape(1)) if single else (input, target)
+    if t.ndim != 1 or t.shape[0] != x.shape[0]:
+        raise RuntimeError(
+            "inconsistent target size, expected target tensor should be 1-D with size equal to the input's"
+            f" batch size. Expected target size [{x.shape[0]}], but got {list(t.shape)}"
+        )
     at = x.gather(1, t.unsqueeze(1))
     hinge = torch.clamp(margin - at + x, min=0) ** p
     if weight is not None:
@@ -480,64 +497,39 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """Connectionist temporal classification (Graves et al., 2006); log_probs [T, N, C] or [T, C].
 
-    targets: [N, S], or all targets one after another; lengths: one per batch element.
+    targets: [N, S], or all targets one after another; lengths: one per batch element, numbers or a tensor.
+    As in PyTorch the gradient is that of a log-softmax before the loss: log_probs are taken for normalised.
     """
     single = log_probs.ndim == 2
     logs = log_probs.unsqueeze(1) if single else log_probs
-    listed = lambda v: [
-        int(x)
-        for x in (
-            v.reshape(-1).tolist()
-            if isinstance(v, Tensor)
-            else (v if hasattr(v, "__iter__") else [v])
-        )
-    ]
-    times, sizes = listed(input_lengths), listed(target_lengths)
-    losses, start = [], 0
-    for n, (time, size) in enumerate(zip(times, sizes, strict=True)):
-        if targets.ndim == 2 and not single:
-            labels = targets[n, :size].tolist()
-        else:
-            labels = targets.reshape(-1)[start : start + size].tolist()
-            start += size
-        losses.append(_ctc_one(logs[:time, n], labels, blank))
-    loss = torch.stack(losses)
+    times, sizes = _lengths(input_lengths), _lengths(target_lengths)
+    if not 0 <= blank < logs.shape[2]:
+        raise RuntimeError("blank must be in label range")
+    if times.shape[0] != logs.shape[1]:
+        raise RuntimeError("input_lengths must be of size batch_size")
+    if sizes.shape[0] != logs.shape[1]:
+        raise RuntimeError("target_lengths must be of size batch_size")
+    labels = targets.to(torch.int64)
+    if targets.ndim == 1:
+        starts = torch.cumsum(sizes, 0) - sizes
+        widest = targets.shape[0] if single else int(sizes.max()) if sizes.numel() else 0
+        places = starts.unsqueeze(1) + torch.arange(widest)
+        labels = torch.cat([labels, labels.new_zeros(1)])[places.clamp(max=labels.shape[0])]
+    loss = ops.ctc_loss(logs, labels, times, sizes, blank=blank)
+    mass = torch.exp(logs)
+    within = torch.arange(logs.shape[0]).reshape(-1, 1, 1) < times.reshape(1, -1, 1)
+    mass = torch.where(within, mass, torch.zeros_like(mass)).sum((0, 2))
+    loss = loss + (mass - mass.detach())
     if zero_infinity:
         loss = torch.where(torch.isinf(loss), torch.zeros_like(loss), loss)
     if reduction == "mean":
-        return (loss / torch.tensor([max(s, 1) for s in sizes], dtype=loss.dtype)).mean()
+        return (loss / sizes.clamp(min=1).to(loss.dtype)).mean()
     loss = _reduce(loss, reduction)
     return loss.squeeze(0) if single and reduction == "none" else loss
 
 
-def _ctc_one(logs: Tensor, labels: list[int], blank: int) -> Tensor:
-    extended = [blank]
-    for label in labels:
-        extended += [label, blank]
-    length = len(extended)
-    scores = logs[:, torch.tensor(extended)]
-    never = float("-inf")
-    skips = torch.tensor(
-        [i >= 2 and extended[i] != blank and extended[i] != extended[i - 2] for i in range(length)]
-    )
-    alive = torch.tensor([i < 2 for i in range(length)])
-    alpha = torch.where(alive, scores[0], torch.full_like(scores[0], never))
-    for t in range(1, logs.shape[0]):
-        padding = torch.full((2,), never, dtype=logs.dtype)
-        shifted = torch.cat([padding, alpha])
-        one, two = shifted[1 : length + 1], shifted[:length]
-        two = torch.where(skips, two, torch.full_like(two, never))
-        alpha = _logsumexp3(alpha, one, two) + scores[t]
-    ends = alpha[-2:] if length > 1 else alpha
-    peak = ends.detach().max()
-    peak = torch.where(torch.isinf(peak), torch.zeros_like(peak), peak)
-    return -(torch.log(torch.exp(ends - peak).sum()) + peak)
-
-
-def _logsumexp3(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    peak = torch.maximum(torch.maximum(a, b), c).detach()
-    peak = torch.where(torch.isinf(peak), torch.zeros_like(peak), peak)
-    total = torch.exp(a - peak) + torch.exp(b - peak) + torch.exp(c - peak)
-    dead = total == 0
-    safe = torch.where(dead, torch.ones_like(total), total)
-    return torch.where(dead, torch.full_like(total, float("-inf")), torch.log(safe)) + peak
+def _lengths(value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.reshape(-1).to(torch.int64)
+    listed = list(value) if hasattr(value, "__iter__") else [value]
+    return torch.tensor([int(x) for x in listed], dtype=torch.int64)

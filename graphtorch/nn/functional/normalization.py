@@ -109,7 +109,7 @@ def batch_norm(
                 f"Expected more than 1 value per channel when training, got input size {input.shape}"
             )
         y, mean, variance = ops.batch_norm(input, *affine, eps=eps)
-        if running_mean is not None and running_var is not None:
+        if running_mean is not None and running_var is not None and input.numel():
             with torch.no_grad():
                 unbiased = variance * (count / (count - 1))
                 running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)

@@ -18,12 +18,10 @@ def _batched(name: str, input: Tensor, dims: int) -> tuple[Tensor, bool]:
         return input, True
     if input.ndim == dims + 1:
         return input.unsqueeze(0), False
-    raise RuntimeError(
-        message(
-            f"{name}: Expected {dims + 1}D or {dims + 2}D input, but got input of size {list(input.shape)}",
-            operands={"input": input.type_},
-        )
-    )
+    text = f"{name}: Expected {dims + 1}D or {dims + 2}D input, but got input of size {list(input.shape)}"
+    if name in ("max_pool2d", "max_pool3d"):
+        text = f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
+    raise RuntimeError(message(text, operands={"input": input.type_}))
 
 
 def _max(
@@ -306,7 +304,7 @@ def lp_pool1d(
     """(sum of x^p)^(1/p) of windows of [N, C, L]."""
     mean = avg_pool1d(input**norm_type, kernel_size, stride, 0, ceil_mode)
     size = _tuple(kernel_size, 1, "kernel_size")[0]
-    return (torch.sign(mean) * torch.relu(torch.abs(mean)) * size) ** (1.0 / norm_type)
+    return (torch.sign(mean) * torch.abs(mean) * size) ** (1.0 / norm_type)
 
 
 def lp_pool2d(
@@ -315,7 +313,16 @@ def lp_pool2d(
     """(sum of x^p)^(1/p) of windows of [N, C, H, W]."""
     mean = avg_pool2d(input**norm_type, kernel_size, stride, 0, ceil_mode)
     size = math.prod(_tuple(kernel_size, 2, "kernel_size"))
-    return (torch.sign(mean) * torch.relu(torch.abs(mean)) * size) ** (1.0 / norm_type)
+    return (torch.sign(mean) * torch.abs(mean) * size) ** (1.0 / norm_type)
+
+
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+) -> Tensor:
+    """(sum of x^p)^(1/p) of windows of [N, C, D, H, W]."""
+    mean = avg_pool3d(input**norm_type, kernel_size, stride, 0, ceil_mode)
+    size = math.prod(_tuple(kernel_size, 3, "kernel_size"))
+    return (torch.sign(mean) * torch.abs(mean) * size) ** (1.0 / norm_type)
 
 
 def _unpool(
@@ -365,3 +372,15 @@ def max_unpool2d(
 ) -> Tensor:
     """Maxima back at the positions `max_pool2d` returned, zeros elsewhere."""
     return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Maxima back at the positions `max_pool3d` returned, zeros elsewhere."""
+    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

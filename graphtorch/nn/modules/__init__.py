@@ -3,7 +3,20 @@
 import sys
 
 from ..module import Module
-from . import batchnorm, resample, sizes
+from . import (
+    batchnorm,
+    conv,
+    fractional_pooling,
+    lazy,
+    linear,
+    linear_cross_entropy,
+    loss,
+    pooling,
+    resample,
+    rnn,
+    rnn_cell,
+    sizes,
+)
 from .activation import (
     CELU,
     ELU,
@@ -34,6 +47,7 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
+from .adaptive import AdaptiveLogSoftmaxWithLoss
 from .attention import MultiheadAttention
 from .batchnorm import (
     BatchNorm1d,
@@ -44,11 +58,12 @@ from .batchnorm import (
     InstanceNorm3d,
     SyncBatchNorm,
 )
-from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .container import Container, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from .flatten import Flatten, Unflatten
+from .fractional_pooling import FractionalMaxPool2d, FractionalMaxPool3d
 from .lazy import (
     LazyBatchNorm1d,
     LazyBatchNorm2d,
@@ -65,6 +80,8 @@ from .lazy import (
     LazyLinear,
 )
 from .linear import Bilinear, Identity, Linear
+from .linear_cross_entropy import LinearCrossEntropyLoss
+from .linear_cross_entropy_options import LinearCrossEntropyOptions
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -82,13 +99,14 @@ from .loss import (
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
+    NLLLoss2d,
     PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from .normalization import CrossMapLRN2d, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from .padding import (
     CircularPad1d,
     CircularPad2d,
@@ -118,11 +136,13 @@ from .pooling import (
     AvgPool3d,
     LPPool1d,
     LPPool2d,
+    LPPool3d,
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
     MaxUnpool1d,
     MaxUnpool2d,
+    MaxUnpool3d,
 )
 from .resample import (
     ChannelShuffle,
@@ -152,8 +172,18 @@ utils, instancenorm, upsampling, pixelshuffle, fold, channelshuffle = (
 for _name in ("utils", "instancenorm", "upsampling", "pixelshuffle", "fold", "channelshuffle"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
+for _file, _here in (
+    (rnn, rnn_cell), (conv, lazy), (linear, lazy), (batchnorm, lazy), (pooling, fractional_pooling),
+    (loss, linear_cross_entropy),
+):  # fmt: skip
+    for _name, _value in vars(_here).items():
+        if isinstance(_value, type) and issubclass(_value, Module):
+            _file.__dict__.setdefault(_name, _value)
+
 __all__ = [
     name
     for name, value in globals().items()
-    if isinstance(value, type) and issubclass(value, Module)
+    if isinstance(value, type)
+    and issubclass(value, (Module, LinearCrossEntropyOptions))
+    and not name.startswith("_")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -417,3 +418,18 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         return "\n".join("  " + _line(key, value) for key, value in self.items())
+
+
+class Container(Module):
+    """A module of named children; deprecated."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__()
+        warnings.warn(
+            "nn.Container is deprecated. All of it's functionality is now implemented in nn.Module. Subclass that"
+            " instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)

@@ -170,6 +170,15 @@ class LPPool2d(LPPool1d):
         )
 
 
+class LPPool3d(LPPool1d):
+    """p-norm of every window of the last three dims."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
 class _AdaptiveAvgPool(Module):
     def __init__(self, output_size: Any):
         super().__init__()
@@ -260,5 +269,16 @@ class MaxUnpool2d(_MaxUnpool):
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         return F.max_unpool2d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Put the maxima of `MaxPool3d` back where they came from."""
+
+    _dims = 3
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool3d(
             input, indices, self.kernel_size, self.stride, self.padding, output_size
         )

@@ -58,11 +58,37 @@ class RNNCellBase(Module):
             parts.append(f"nonlinearity={nonlinearity}")
         return ", ".join(parts)
 
+    def _check(self, input: Tensor, hidden: Tensor | None, name: str) -> None:
+        """Raise for an input or hidden state of the wrong size."""
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}"
+            )
+        if hidden is None:
+            return
+        if hidden.dim() not in (1, 2):
+            what = "hidden" if name == "hx" else name
+            raise ValueError(
+                f"{type(self).__name__}: Expected {what} to be 1D or 2D, got {hidden.dim()}D instead"
+            )
+        number = 1 if name == "hx[1]" else 0
+        if hidden.shape[-1] != self.hidden_size:
+            raise RuntimeError(
+                f"hidden{number} has inconsistent hidden_size: got {hidden.shape[-1]}, expected"
+                f" {self.hidden_size}"
+            )
+        if input.dim() == hidden.dim() == 2 and input.shape[0] != hidden.shape[0]:
+            raise RuntimeError(
+                f"Input batch size {input.shape[0]} doesn't match hidden{number} batch size {hidden.shape[0]}"
+            )
+
     def _cell(self, input: Tensor, h: Tensor | None, c: Tensor | None) -> tuple[Tensor, Any]:
         if input.dim() not in (1, 2):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 1D or 2D, got {input.dim()}D instead"
             )
+        self._check(input, h, "hx" if c is None else "hx[0]")
+        self._check(input, c, "hx[1]")
         shape = (*input.shape[:-1], self.hidden_size)
         if h is None:
             h = torch.zeros(shape, dtype=input.dtype, device=input.device)
