@@ -22,6 +22,7 @@ from . import (
     convolution,
     creation,
     ctc,
+    ctc,
     elimination,
     factorization,
     fourier,
