@@ -102,7 +102,10 @@ class GradLevel(Level):
                 source = ops.reshape(source, shape=source._array.shape)
         history = source._history(), source._index
         with self.below():
+            if tracked and history[0] is not None and history[0].versions:
+                history[0].keep_before_write(tensor._inner._storage)
             tensor._inner._write(self.inner(source))
+        tensor._count_write()
         if tracked:
             tensor._rebase(source, *history)
         return tensor

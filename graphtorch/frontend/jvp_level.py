@@ -92,6 +92,7 @@ class JvpLevel(Level):
             self.adopt(tensor)
         with self.below():
             tensor._inner._write(self.inner(value))
+        tensor._count_write()
         tangent = self.tangent(value)
         if tangent is None and tensor._tangent is None:
             return tensor

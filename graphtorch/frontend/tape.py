@@ -78,6 +78,19 @@ def position_line(position: tuple[CodeType, int] | None) -> str:
     return os.path.basename(code.co_filename)
 
 
+class SavedOutputs(Sequence):
+    """The outputs of a node, each unpacked (and checked for writes) when a derivative rule reads it."""
+
+    def __init__(self, node: TapeNode, items: tuple[SavedOutput, ...]):
+        self._node, self._items = node, items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._node._unpack(self._items[index], index)
+
+
 class TapeNode:
     """One recorded operation; PyTorch's `grad_fn`."""
 
@@ -165,13 +178,22 @@ class TapeNode:
         y = self.output
         if y.__class__ is tuple:
             if y and y[0].__class__ is SavedOutput:
-                y = tuple([self._unpack(item, index) for index, item in enumerate(y)])
+                y = SavedOutputs(self, y)
             g: Any = fill_cotangents(grads, self.outputs)
         else:
             g = grads[0]
             if y.__class__ is SavedOutput:
                 y = self._unpack(y, 0)
         return self.plan(self.saved, y, g, self.attrs)
+
+    def keep_before_write(self, storage: Any) -> None:
+        """The result is about to be written over an operand: keep copies of what was saved of it."""
+        for place, (index, _) in enumerate(self.versions):
+            operand = self.saved[index]
+            if operand._storage_ is storage:
+                kept = kept_copy(operand)
+                self.saved[index] = kept
+                self.versions[place] = (index, kept._version)
 
     def _unpack(self, item: SavedOutput, index: int) -> Tensor:
         if item.storage.version != item.version:
@@ -226,6 +248,16 @@ class AccumulateGrad:
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {hex(id(self))}>"
+
+
+def kept_copy(tensor: Tensor) -> Tensor:
+    """The same value and history in memory of its own."""
+    from ..ir import ops
+
+    with grad_mode.no_grad():
+        kept = ops.copy(tensor)
+    kept._node, kept._index = tensor._node, tensor._index
+    return kept
 
 
 def accumulator(leaf: Tensor) -> AccumulateGrad:

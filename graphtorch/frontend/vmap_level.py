@@ -51,6 +51,7 @@ class VmapLevel(Level):
 
     def dress(self, wrapper: Tensor, value: Tensor) -> None:
         super().dress(wrapper, value)
+        wrapper._storage_ = value._storage  # its version counts the writes
         array = value._array
         wrapper._array = array[0, ...] if array.shape[0] else np.zeros(array.shape[1:], array.dtype)
 

@@ -26,7 +26,7 @@ def vmap(
     """The function that maps `func` over a dim of its arguments.
 
     in_dims: which dim of every argument holds the examples, None for arguments that all share: one
-        number, or a structure of them like the positional arguments.  Keyword arguments: dim 0.
+        number, or a structure of them like the positional arguments.  All share keyword arguments.
     out_dims: where the dim appears in the results.
     randomness: "error" (random functions raise), "same" or "different" numbers for the examples.
     chunk_size: at most so many examples at once.
@@ -88,7 +88,7 @@ def _arguments(func: Callable, in_dims: Any, args: Any, kwargs: Any) -> tuple[An
             f" structure {tree_flatten(args)[1]}."
         )
     leaves, spec = tree_flatten((args, kwargs))
-    dims = [*dims, *[0] * (len(leaves) - len(dims))]
+    dims = [*dims, *[None] * (len(leaves) - len(dims))]
     size = None
     for i, (x, d) in enumerate(zip(leaves, dims, strict=True)):
         if d is None:
@@ -99,9 +99,6 @@ def _arguments(func: Callable, in_dims: Any, args: Any, kwargs: Any) -> tuple[An
                 " in_dim must be either an integer dimension or None."
             )
         if not isinstance(x, Tensor):
-            if i >= len(leaves) - len(tree_flatten(kwargs)[0]):
-                dims[i] = None
-                continue
             raise ValueError(
                 f"vmap({_name(func)}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={d} for an input but"
                 f" the input is of type {type(x)}. We cannot vmap over non-Tensor arguments, please use"
