@@ -273,6 +273,8 @@ class Tensor(Arithmetic):
 
                 value = ops.reshape(value, shape=value._array.shape)
             history = value._history(), value._index
+            if history[0] is not None and history[0].versions:
+                history[0].keep_before_write(self._storage)
             self._put(value)
             self._rebase(value, *history)
         else:
