@@ -6,6 +6,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .. import absent
+
 
 class _Backend(ModuleType):
     """A library that graphtorch does not use; its switches hold what they are set to."""
@@ -39,6 +41,22 @@ class _Precision:
 class _CudaBackend(_Backend):
     matmul = _Precision()
 
+    def sdp_kernel(
+        self,
+        enable_flash: bool = True,
+        enable_math: bool = True,
+        enable_mem_efficient: bool = True,
+        enable_cudnn: bool = True,
+    ) -> Any:
+        """A context manager that changes nothing: attention is always the one kernel."""
+        from contextlib import nullcontext
+
+        return nullcontext({})
+
+    def preferred_linalg_library(self, backend: Any = None) -> str:
+        """Accepted: linear algebra runs in NumPy."""
+        return "default"
+
     def flash_sdp_enabled(self) -> bool:
         """Attention is always the one kernel."""
         return True
@@ -46,7 +64,33 @@ class _CudaBackend(_Backend):
     def enable_flash_sdp(self, enabled: bool) -> None:
         """Accepted."""
 
+    math_sdp_enabled = mem_efficient_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
+    is_flash_attention_available = flash_sdp_enabled
     enable_math_sdp = enable_mem_efficient_sdp = enable_cudnn_sdp = enable_flash_sdp
+
+
+class _MpsBackend(_Backend):
+    def is_macos_or_newer(self, major: int, minor: int) -> bool:
+        """False: not a Macintosh."""
+        return False
+
+    def is_macos13_or_newer(self, minor: int = 0) -> bool:
+        """False: not a Macintosh."""
+        return False
+
+
+class _AttentionBackend(_Backend):
+    """`nn.MultiheadAttention` has one path, the compiled one."""
+
+    _enabled = True
+
+    def get_fastpath_enabled(self) -> bool:
+        """What `set_fastpath_enabled` set."""
+        return self._enabled
+
+    def set_fastpath_enabled(self, value: bool) -> None:
+        """Keep the switch; the path is the same."""
+        self._enabled = value
 
 
 class _CpuBackend(_Backend):
@@ -67,9 +111,14 @@ cudnn = _Backend(
     version=lambda: None,
 )
 cuda = _CudaBackend("cuda")
-mps = _Backend("mps")
+mha = _AttentionBackend("mha")
+mps = _MpsBackend("mps")
 mkldnn = _Backend("mkldnn", enabled=False)
 mkl = _Backend("mkl")
 openmp = _Backend("openmp")
 opt_einsum = _Backend("opt_einsum", enabled=False, strategy=None)
+nnpack = _Backend("nnpack", enabled=False)
+quantized = _Backend("quantized", engine="none", supported_engines=["none"])
 xeon = _Backend("xeon")
+fp32_precision = "none"
+__getattr__ = absent.names_of(__name__)

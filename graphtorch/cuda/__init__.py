@@ -10,11 +10,38 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from .. import absent
 from ..codegen.cuda import device as _devices
 from ..errors import GraphtorchError, UnsupportedError, message
 from ..frontend.device import device as _device
 from ..frontend.tensor import Tensor
-from .streams import Event, Stream, current_stream, default_stream, stream
+from . import amp as amp
+from . import nvtx as nvtx
+from . import random as random
+from .memory import memory_stats as memory_stats
+from .memory import memory_summary as memory_summary
+from .memory import reset_max_memory_allocated as reset_max_memory_allocated
+from .memory import reset_max_memory_cached as reset_max_memory_cached
+from .random import default_generators as default_generators
+from .random import get_rng_state as get_rng_state
+from .random import get_rng_state_all as get_rng_state_all
+from .random import initial_seed as initial_seed
+from .random import manual_seed as manual_seed
+from .random import manual_seed_all as manual_seed_all
+from .random import seed as seed
+from .random import seed_all as seed_all
+from .random import set_rng_state as set_rng_state
+from .random import set_rng_state_all as set_rng_state_all
+from .streams import (
+    CUDAGraph,
+    Event,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    graph,
+    stream,
+)
 
 _current = 0
 
@@ -158,12 +185,57 @@ def empty_cache() -> None:
         _gpu().pool.free_all_blocks()
 
 
-def manual_seed(seed: int) -> None:
-    """Accepted: random numbers on a GPU come from the default generator."""
+class device:
+    """A context manager: the GPU that `device="cuda"` means.  None and negative numbers change nothing."""
+
+    def __init__(self, device: Any):
+        self.idx = -1 if device is None or device == -1 else _number(device)
+
+    def __enter__(self) -> None:
+        global _current
+        self.prev_idx = _current
+        if self.idx >= 0:
+            _gpu(self.idx)
+            _current = self.idx
+
+    def __exit__(self, *error: Any) -> None:
+        global _current
+        _current = self.prev_idx
 
 
-manual_seed_all = manual_seed
+class device_of(device):
+    """A context manager: the GPU of a tensor; one in main memory changes nothing."""
+
+    def __init__(self, obj: Tensor):
+        super().__init__(obj._device.index or 0 if obj._device is not None else None)
 
 
-def seed_all() -> None:
-    """Accepted, see `manual_seed`."""
+def is_current_stream_capturing() -> bool:
+    """False: there are no graphs of launches to capture."""
+    return False
+
+
+def ipc_collect() -> None:
+    """Nothing is shared between processes."""
+
+
+def get_arch_list() -> list[str]:
+    """The architectures kernels are compiled for ahead of time: none, they are compiled when needed."""
+    return []
+
+
+has_half = True
+_TENSORS = (
+    "FloatTensor DoubleTensor HalfTensor BFloat16Tensor LongTensor IntTensor ShortTensor CharTensor ByteTensor"
+    " BoolTensor"
+).split()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TENSORS:
+        from ..frontend.legacy import on_gpu
+
+        return on_gpu(name)
+    if name == "_initialized":
+        return is_initialized()
+    raise absent.error(__name__, name)

@@ -90,3 +90,31 @@ def stream(chosen: Stream | None) -> Iterator[None]:
         return
     with chosen._stream:
         yield
+
+
+class StreamContext:
+    """What `torch.cuda.stream(...)` gives, as a class that programs name."""
+
+    def __init__(self, stream: Stream | None):
+        self._context = globals()["stream"](stream)
+
+    def __enter__(self) -> None:
+        self._context.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+
+class CUDAGraph:
+    """Recorded work, which programs name in annotations; compiled graphs are launched whole instead."""
+
+    def __init__(self, *args: object, **kwargs: object):
+        from ..errors import UnsupportedError
+
+        raise UnsupportedError(
+            "torch.cuda.CUDAGraph: there are no recorded streams here; torch.compile launches a graph whole"
+        )
+
+
+class graph(CUDAGraph):
+    """The block in which PyTorch records work into a `CUDAGraph`; refused in the same way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,23 +31,41 @@ def build(dtype: DType, args: tuple[Any, ...], device: Any = None) -> Tensor:
 
 class _LegacyType(type):
     dtype: DType
+    on_gpu = False
 
     def __instancecheck__(cls, value: Any) -> bool:
-        return isinstance(value, Tensor) and value.dtype is cls.dtype
+        return (
+            isinstance(value, Tensor)
+            and value.dtype is cls.dtype
+            and (value._device is not None) is cls.on_gpu
+        )
 
     def __call__(cls, *args: Any, device: Any = None) -> Tensor:
+        if cls.on_gpu:
+            from .. import cuda
+
+            if not cuda.is_available():
+                raise TypeError(
+                    f"type torch.cuda.{cls.__name__} not available. Torch not compiled with CUDA enabled."
+                )
+            device = device or "cuda"
         return build(cls.dtype, args, device)
 
 
-def _legacy(name: str, dtype: str) -> Any:
-    made = _LegacyType(
-        name, (), {"__module__": "graphtorch", "__doc__": f"Tensors of dtype {dtype}."}
-    )
-    made.dtype = BY_NAME[dtype]
+def _legacy(name: str, dtype: str, on_gpu: bool = False) -> Any:
+    room = "graphtorch.cuda" if on_gpu else "graphtorch"
+    made = _LegacyType(name, (), {"__module__": room, "__doc__": f"Tensors of dtype {dtype}."})
+    made.dtype, made.on_gpu = BY_NAME[dtype], on_gpu
     return made
 
 
 TYPES = {name: _legacy(name, dtype) for name, dtype in LEGACY.items()}
+
+
+@cache
+def on_gpu(name: str) -> Any:
+    """`torch.cuda.FloatTensor` and the others: tensors of a dtype on a GPU."""
+    return _legacy(name, LEGACY[name], on_gpu=True)
 
 
 def initialise(self: Tensor, *args: Any, device: Any = None) -> None:
