@@ -79,7 +79,7 @@ from .frontend.functional.pointwise import (
     subtract, tan, tanh, true_divide, trunc, xlogy,
 )  # fmt: skip
 from .frontend.functional.reduction import (
-    all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, histc, logsumexp,
+    all, amax, amin, aminmax, any, argmax, argmin, bincount, count_nonzero, hash_tensor, histc, logsumexp,
     max, mean, min, nanmean, nansum, prod, sum,
 )  # fmt: skip
 from .frontend.functional.scan import (
@@ -175,17 +175,34 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "_C _dynamo _tensor _utils amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
-    " library linalg multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
-    " sparse special storage testing types utils version".split()
+    "_C _dynamo _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    " library linalg masked multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
+    " signal sparse special storage testing types utils version".split()
 )
 # names that live in a room that loads when first asked for
 _LATER = {
-    "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "igamma": "special", "igammac": "special", "polygamma": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
+    **dict.fromkeys((
+        "SymBool SymFloat SymInt sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum"
+    ).split(), "frontend.symbols"),
+    **dict.fromkeys((
+        "_assert_async _is_all_true _is_any_true _shape_as_tensor compiled_with_cxx11_abi from_file get_autocast_cpu_dtype"
+        " get_autocast_gpu_dtype get_deterministic_debug_mode get_device get_device_module get_num_interop_threads"
+        " is_autocast_cpu_enabled is_conj is_deterministic_algorithms_warn_only_enabled is_distributed is_inference is_neg"
+        " is_same_size is_signed is_vulkan_available is_warn_always_enabled set_default_tensor_type"
+        " set_deterministic_debug_mode set_flush_denormal set_num_interop_threads set_warn_always"
+    ).split(), "frontend.machine"),
+    **dict.fromkeys((
+        "alpha_dropout binary_cross_entropy_with_logits channel_shuffle conv_transpose3d cosine_embedding_loss ctc_loss"
+        " embedding_bag feature_alpha_dropout hardshrink hinge_embedding_loss instance_norm kl_div margin_ranking_loss"
+        " pdist pixel_unshuffle poisson_nll_loss rms_norm rrelu triplet_margin_loss"
+    ).split(), "nn.functional"),
+    "Future": "futures", "GradScaler": "amp", "Event": "cuda", "Stream": "cuda",
+    "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
+    "istft": "frontend.functional.spectral", "i0": "special", "igamma": "special", "igammac": "special", "polygamma": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
     "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
-    "softmax": "nn.functional", "log_softmax": "nn.functional", "dropout": "nn.functional",
+    "softmax": "frontend.functional.native", "log_softmax": "frontend.functional.native", "dropout": "nn.functional",
     "layer_norm": "nn.functional", "embedding": "nn.functional", "conv1d": "nn.functional",
     "conv2d": "nn.functional", "conv3d": "nn.functional", "cosine_similarity": "nn.functional",
     "batch_norm": "nn.functional", "group_norm": "nn.functional", "prelu": "nn.functional",
@@ -213,6 +230,8 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
+    elif name in ("igamma", "igammac"):
+        return getattr(import_module(f"{__name__}.special"), {"igamma": "gammainc"}.get(name, "gammaincc"))
     elif name in _LATER:
         found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         globals()[name] = found
@@ -221,7 +240,9 @@ def __getattr__(name: str) -> Any:
         return getattr(Tensor, name)  # torch.relu_(x) is x.relu_()
     elif name.startswith("_foreach_"):
         return getattr(import_module(f"{__name__}.frontend.foreach"), name)
-    raise AttributeError(f"module 'torch' has no attribute '{name}'")
+    from . import absent
+
+    raise absent.error(__name__, name)
 
 
 def __dir__() -> list[str]:

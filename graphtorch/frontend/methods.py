@@ -311,10 +311,38 @@ def _as_strided_scatter(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return as_strided_scatter(self, *args, **kwargs)
 
 
+def _special(name: str) -> Any:
+    """A function of `torch.special` as a method; that room loads when it is first called."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        from .. import special
+
+        if name == "polygamma":
+            return special.polygamma(*args, self, **kwargs)
+        known = {"igamma": "gammainc", "igammac": "gammaincc"}.get(name, name)
+        return getattr(special, known)(self, *args, **kwargs)
+
+    return named(method, name, f"`torch.{name}` of this tensor.")
+
+
+_SPECIAL = {name: _special(name) for name in ("i0", "igamma", "igammac", "polygamma", "sinc")}
+
+
+def _stft(name: str) -> Any:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        from .functional import spectral
+
+        return getattr(spectral, name)(self, *args, **kwargs)
+
+    return named(method, name, f"`torch.{name}` of this tensor.")
+
+
 OTHERS: dict[str, Any] = {
     "softmax": _softmax("softmax"), "log_softmax": _softmax("log_softmax"),
     "apply_": _apply, "sum_to_size": _sum_to_size,
     "where": lambda self, condition, other: _c.where(condition, self, other),
+    **_SPECIAL, **{f"{name}_": in_place(method) for name, method in _SPECIAL.items()},
+    "stft": _stft("stft"), "istft": _stft("istft"), "hash_tensor": _r.hash_tensor,
     "rsub": _p.rsub, "isin": _c.isin,
     "as_strided": as_strided, "as_strided_scatter": _as_strided_scatter,
     "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,

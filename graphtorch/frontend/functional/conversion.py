@@ -377,10 +377,21 @@ def fill(input: Tensor, value: Any) -> Tensor:
                     f" {value._array.ndim} dimensions.",
                 )
             )
-        return promotion.expand(promotion.cast(value, input.dtype), input._array.shape)
-    return ops.full(
+        return _beside(
+            input, promotion.expand(promotion.cast(value, input.dtype), input._array.shape)
+        )
+    filled = ops.full(
         shape=input._array.shape, value=promotion.weak(value, input.dtype), dtype=input.dtype
     )
+    return _beside(input, filled)
+
+
+def _beside(input: Tensor, result: Tensor) -> Tensor:
+    """`result`, which depends on a differentiable input with a gradient of zero, as in PyTorch."""
+    if not (grad_state.enabled and input.requires_grad):
+        return result
+    never = ops.full(shape=input._array.shape, value=False, dtype=BY_NAME["bool"])
+    return ops.where(never, input, result)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -44,7 +44,18 @@ transpose_copy, t_copy = _copying("transpose_copy", shape.transpose), _copying("
 detach_copy = _copying("detach_copy", Tensor.detach)
 diagonal_copy = _copying("diagonal_copy", arranging.diagonal)
 unfold_copy = _copying("unfold_copy", arranging.unfold_windows)
-narrow_copy = _copying("narrow_copy", splitting.narrow)
+
+
+@accepts_out
+def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`narrow` in memory of its own."""
+    if input._array.ndim and dim >= input._array.ndim:
+        raise RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false."
+        )
+    return ops.copy(splitting.narrow(input, dim, start, length))
+
+
 select_copy = _copying("select_copy", splitting.select)
 as_strided_copy = _copying("as_strided_copy", as_strided)
 split_copy = _copying_all("split_copy", splitting.split)

@@ -12,7 +12,7 @@ from .. import promotion
 from ..size import dim_error, wrap_dim
 from ..tensor import Tensor
 from .shape import _RESHAPE, _reshaped, expand, ravel, unsqueeze
-from .wrapping import accepts_out, bind, fresh, into, tensor_list
+from .wrapping import accepts_out, bind, check_apart, fresh, into, tensor_list
 
 
 def cat(
@@ -55,6 +55,8 @@ def cat(
                 )
             )
     result = ops.concat(*found, dim=dim)
+    if out is not None:
+        check_apart(out, found)
     return result if out is None else into(out, result)
 
 
@@ -110,9 +112,17 @@ def _atleast(n: int) -> Any:
 atleast_1d, atleast_2d, atleast_3d = _atleast(1), _atleast(2), _atleast(3)
 
 
+def _some(name: str, tensors: Any) -> list[Tensor]:
+    found = tensor_list(name, tensors)
+    if not found:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    return found
+
+
 @accepts_out
 def hstack(tensors: Any) -> Tensor:
     """Joined along dim 1 (dim 0 for vectors)."""
+    tensors = _some("hstack", tensors)
     found = [_at_least(1, x) for x in tensors]
     return cat(found, 0 if found[0]._array.ndim == 1 else 1)
 
@@ -120,6 +130,7 @@ def hstack(tensors: Any) -> Tensor:
 @accepts_out
 def vstack(tensors: Any) -> Tensor:
     """Joined along dim 0; vectors become rows."""
+    tensors = _some("vstack", tensors)
     return cat([_at_least(2, x) for x in tensors], 0)
 
 
@@ -129,6 +140,7 @@ row_stack = vstack
 @accepts_out
 def dstack(tensors: Any) -> Tensor:
     """Joined along dim 2."""
+    tensors = _some("dstack", tensors)
     return cat([_at_least(3, x) for x in tensors], 2)
 
 

@@ -158,6 +158,22 @@ def _safe_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 
 @accepts_out
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`."""
+    from ...nn import functional
+
+    return functional.softmax(input, dim, dtype=dtype)
+
+
+@accepts_out
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """x - log(sum(exp(x))) along `dim`."""
+    from ...nn import functional
+
+    return functional.log_softmax(input, dim, dtype=dtype)
+
+
+@accepts_out
 def _softmax_backward_data(
     grad_output: Tensor, output: Tensor, dim: int, input_dtype: Any
 ) -> Tensor:

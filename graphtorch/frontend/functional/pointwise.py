@@ -107,6 +107,7 @@ def sub(input: Any, other: Any, *old: Any, alpha: Any = 1, out: Tensor | None = 
 
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
+    check_tensor("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -438,8 +439,11 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next floating-point number after `input` towards `other`."""
     check_operands("nextafter", input, other, "")
     a, b = operands(input, other)
-    shape = promotion.common_shape((a._array.shape, b._array.shape))
-    return fresh(np.nextafter(concrete(promotion.expand(a, shape)), concrete(b)))
+    result = fresh(np.nextafter(concrete(a), concrete(b)))
+    if not (a.requires_grad or b.requires_grad):
+        return result
+    never = ops.full(shape=result._array.shape, value=False, dtype=bool_)
+    return ops.where(never, a, ops.where(never, b, result))  # gradients of zero
 
 
 @accepts_out

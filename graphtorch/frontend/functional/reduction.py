@@ -17,7 +17,17 @@ from ...ir.types import DType, int64, uint8
 from .. import promotion, return_types
 from ..size import wrap_dim, wrap_dims
 from ..tensor import Tensor
-from .wrapping import accepts_out, bind, check_tensor, concrete, fresh, into, into_all, scalar_name
+from .wrapping import (
+    accepts_out,
+    accepts_out_apart,
+    bind,
+    check_tensor,
+    concrete,
+    fresh,
+    into,
+    into_all,
+    scalar_name,
+)
 
 _SUM, _MEAN, _RESHAPE = ops.sum, ops.mean, ops.reshape
 
@@ -238,7 +248,7 @@ def _arg(name: str, op: Op) -> Any:
 argmax, argmin = _arg("argmax", ops.argmax), _arg("argmin", ops.argmin)
 
 
-@accepts_out
+@accepts_out_apart
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Both extremes."""
     where = () if dim is None else dim
@@ -281,8 +291,25 @@ def logsumexp(
     input = promotion.floating(input)
     shape = input._array.shape
     dims = wrap_dims(dim, len(shape))
+    if not dims:
+        return ops.copy(input) if out is None else into(out, input)
     result = _kept(ops.logsumexp(input, dims=dims), shape, dims, keepdim)
     return result if out is None else into(out, result)
+
+
+@accepts_out
+def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """The exclusive or, over `dim`, of the elements' bits (floats as float64), as uint64."""
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: Unknown mode {mode}")
+    array = concrete(check_tensor("hash_tensor", input))
+    if array.dtype.kind in "fV":
+        bits = array.astype(np.float64).view(np.uint64)
+    else:
+        bits = array.astype(np.int64 if array.dtype.kind == "i" else np.uint64).view(np.uint64)
+    dims = wrap_dims(dim, array.ndim)
+    result = np.bitwise_xor.reduce(bits, axis=dims) if dims else bits
+    return _kept(fresh(np.asarray(result)), array.shape, dims, keepdim)
 
 
 # ---- statistics that look at values

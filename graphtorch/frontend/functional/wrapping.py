@@ -148,22 +148,24 @@ def _signed(with_out: Any, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def accepts_out_apart(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`accepts_out` for one result of the same dtype; `out` must not share memory with an input."""
+    """`accepts_out` with the results' dtypes; `out` must not share memory with an input."""
 
     @functools.wraps(function)
     def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         if out is None:
             return result
-        check_apart(out, *args, *kwargs.values())
-        if out._array.dtype != result._array.dtype:
-            raise RuntimeError(
-                message(
-                    f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead",
-                    operands={"result": result.type_, "out": out.type_},
+        one = isinstance(result, Tensor)
+        for target, part in ((out, result),) if one else zip(out, result, strict=True):
+            check_apart(target, *args, *kwargs.values())
+            if target._array.dtype != part._array.dtype:
+                raise RuntimeError(
+                    message(
+                        f"Expected out tensor to have dtype {part.dtype}, but got {target.dtype} instead",
+                        operands={"result": part.type_, "out": target.type_},
+                    )
                 )
-            )
-        return into(out, result)
+        return into(out, result) if one else type(result)(*into_all(out, result))
 
     return _signed(with_out, function)
 
