@@ -12,6 +12,7 @@ from math import e, inf, nan, pi
 from typing import Any
 
 # isort: off
+from . import absent as absent
 from .errors import CompileError as CompileError
 from .errors import GraphtorchError as GraphtorchError
 from .errors import UnsupportedError as UnsupportedError
@@ -240,8 +241,6 @@ def __getattr__(name: str) -> Any:
         return getattr(Tensor, name)  # torch.relu_(x) is x.relu_()
     elif name.startswith("_foreach_"):
         return getattr(import_module(f"{__name__}.frontend.foreach"), name)
-    from . import absent
-
     raise absent.error(__name__, name)
 
 
