@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 from .. import absent
+
+# old spellings that programs import from here
+Dict, List, Optional, Tuple = typing.Dict, typing.List, typing.Optional, typing.Tuple  # noqa: UP006
 
 
 class _BroadcastingList:

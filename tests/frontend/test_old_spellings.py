@@ -41,3 +41,11 @@ def test_writes_through_detach_are_counted():
     version = x._version
     x.detach()[0] = 5.0
     assert x._version > version
+
+
+def test_a_result_that_no_derivative_reads_may_be_written():
+    x = torch.randn(1, 2, 8, 8, requires_grad=True)
+    y = torch.nn.functional.max_pool2d(x * 1, 2)
+    y += 1
+    y.sum().backward()
+    assert x.grad.sum().item() == 32.0
