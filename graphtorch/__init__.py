@@ -193,9 +193,7 @@ _LATER = {
         " set_deterministic_debug_mode set_flush_denormal set_num_interop_threads set_warn_always"
     ).split(), "frontend.machine"),
     **dict.fromkeys((
-        "alpha_dropout binary_cross_entropy_with_logits channel_shuffle conv_transpose3d cosine_embedding_loss ctc_loss"
-        " embedding_bag feature_alpha_dropout hardshrink hinge_embedding_loss instance_norm kl_div margin_ranking_loss"
-        " pdist pixel_unshuffle poisson_nll_loss rms_norm rrelu triplet_margin_loss"
+        "channel_shuffle conv_transpose3d hardshrink pdist pixel_unshuffle rms_norm rrelu"
     ).split(), "nn.functional"),
     "Future": "futures", "GradScaler": "amp", "Event": "cuda", "Stream": "cuda",
     "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
