@@ -325,6 +325,17 @@ def _special(name: str) -> Any:
     return named(method, name, f"`torch.{name}` of this tensor.")
 
 
+def _float_power(self: Tensor, exponent: Any) -> Tensor:
+    """`float_power` in place; raises RuntimeError unless this tensor is float64 (or complex128)."""
+    result = _p.float_power(self, exponent)
+    if result._array.dtype != self._array.dtype:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype} but the operation's result requires"
+            f" dtype {result.dtype}"
+        )
+    return self._write(result)
+
+
 _SPECIAL = {name: _special(name) for name in ("i0", "igamma", "igammac", "polygamma", "sinc")}
 
 
@@ -341,6 +352,7 @@ OTHERS: dict[str, Any] = {
     "softmax": _softmax("softmax"), "log_softmax": _softmax("log_softmax"),
     "apply_": _apply, "sum_to_size": _sum_to_size,
     "where": lambda self, condition, other: _c.where(condition, self, other),
+    "float_power_": _float_power,
     **_SPECIAL, **{f"{name}_": in_place(method) for name, method in _SPECIAL.items()},
     "stft": _stft("stft"), "istft": _stft("istft"), "hash_tensor": _r.hash_tensor,
     "rsub": _p.rsub, "isin": _c.isin,

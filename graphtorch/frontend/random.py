@@ -15,7 +15,7 @@ from ..ir.dispatch import _stack
 from ..ir.types import DType, bool_, int64
 from . import promotion
 from .device import resolve
-from .functional.wrapping import into, scalar_name
+from .functional.wrapping import beside, check_apart, into, scalar_name
 from .generator import Generator as Generator
 from .generator import default_draws, draws_of
 from .generator import default_generator as default_generator
@@ -226,10 +226,18 @@ def normal(
     if isinstance(std, Tensor):
         if std.numel() and not bool((std >= 0).all()):
             raise RuntimeError("normal expects all elements of std >= 0.0")
-        result = _new("normal", shape, dtype, generator, mean=0.0, std=1.0) * std + mean
+        mean_ = mean.detach() if isinstance(mean, Tensor) else mean
+        result = _new("normal", shape, dtype, generator, mean=0.0, std=1.0) * std.detach() + mean_
     else:
         _check_std(std)
-        result = _new("normal", shape, dtype, generator, mean=0.0, std=float(std)) + mean
+        result = _new("normal", shape, dtype, generator, mean=0.0, std=float(std)) + mean.detach()
+    if out is not None:
+        return into(out, result)
+    for x in parts:  # a draw has a gradient of zero
+        if x._array.shape == shape:
+            result = beside(x, result)
+        elif x.requires_grad:
+            result = beside(ops.expand(x, shape=shape), result)
     return result if out is None else into(out, result)
 
 
@@ -255,6 +263,10 @@ def bernoulli(
     else:
         _check_probabilities(input)
         result = wrap(draws_of(generator, "a generator's number").bernoulli(input._array))
+    if out is not None:
+        check_apart(out)
+    elif p is None:
+        result = beside(input, result)
     return result if out is None else into(out, result)
 
 
@@ -276,6 +288,13 @@ def multinomial(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Positions drawn in proportion to `input`, row by row; int64."""
+    if input._array.dtype.kind not in "fV":
+        raise RuntimeError(
+            "multinomial only supports floating-point dtypes for input, got:"
+            f" {scalar_name(input.dtype)}"
+        )
+    if out is not None and out._array.dtype != np.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {scalar_name(out.dtype)}")
     options = {"num_samples": int(num_samples), "replacement": bool(replacement)}
     ops.multinomial.infer(input.type_, **options)  # checks the shapes
     if generator is None or generator is default_generator:

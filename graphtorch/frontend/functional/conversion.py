@@ -13,7 +13,7 @@ from .. import promotion
 from ..device import CPU, device
 from ..grad_mode import state as grad_state
 from ..tensor import Tensor, wrap
-from .wrapping import concrete, fit, fresh, plain_write, scalar_name, touched
+from .wrapping import beside, concrete, fit, fresh, plain_write, scalar_name, touched
 
 _stack = dispatch._stack
 
@@ -377,21 +377,13 @@ def fill(input: Tensor, value: Any) -> Tensor:
                     f" {value._array.ndim} dimensions.",
                 )
             )
-        return _beside(
+        return beside(
             input, promotion.expand(promotion.cast(value, input.dtype), input._array.shape)
         )
     filled = ops.full(
         shape=input._array.shape, value=promotion.weak(value, input.dtype), dtype=input.dtype
     )
-    return _beside(input, filled)
-
-
-def _beside(input: Tensor, result: Tensor) -> Tensor:
-    """`result`, which depends on a differentiable input with a gradient of zero, as in PyTorch."""
-    if not (grad_state.enabled and input.requires_grad):
-        return result
-    never = ops.full(shape=input._array.shape, value=False, dtype=BY_NAME["bool"])
-    return ops.where(never, input, result)
+    return beside(input, filled)
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

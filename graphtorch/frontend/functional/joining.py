@@ -56,7 +56,7 @@ def cat(
             )
     result = ops.concat(*found, dim=dim)
     if out is not None:
-        check_apart(out, found)
+        check_apart(out, *tensors)
     return result if out is None else into(out, result)
 
 

@@ -18,6 +18,7 @@ from ..promotion import operands
 from ..tensor import Tensor
 from .wrapping import (
     accepts_out,
+    beside,
     binary,
     bind,
     check_operands,
@@ -442,8 +443,10 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     result = fresh(np.nextafter(concrete(a), concrete(b)))
     if not (a.requires_grad or b.requires_grad):
         return result
-    never = ops.full(shape=result._array.shape, value=False, dtype=bool_)
-    return ops.where(never, a, ops.where(never, b, result))  # gradients of zero
+    # one step away from `input`, whose gradient passes; nothing depends on `other`
+    step = ops.sub(result, ops.where(ops.isfinite(a), a, 0.0).detach())
+    moved = ops.add(ops.where(ops.isfinite(a), a, 0.0), step)
+    return beside(b, ops.where(ops.eq(a, b), result, moved))
 
 
 @accepts_out

@@ -18,7 +18,7 @@ from ...errors import message
 from ...ir import dispatch, ops
 from ...ir.dispatch import _stack
 from ...ir.op import Op
-from ...ir.types import BY_NUMPY, DType
+from ...ir.types import BY_NUMPY, DType, bool_
 from .. import promotion
 from ..grad_mode import state as grad_state
 from ..tensor import Tensor, wrap
@@ -170,6 +170,14 @@ def accepts_out_apart(function: Callable[..., Any]) -> Callable[..., Any]:
     return _signed(with_out, function)
 
 
+def beside(input: Tensor, result: Tensor) -> Tensor:
+    """`result` (of the input's shape and dtype) as a value with a gradient of zero to `input`."""
+    if not (grad_state.enabled and input.requires_grad):
+        return result
+    never = ops.full(shape=input._array.shape, value=False, dtype=bool_)
+    return ops.where(never, input, result)
+
+
 def check_apart(out: Tensor, *inputs: Any) -> None:
     """Raise RuntimeError if `out` shares memory with an input, or holds an element twice."""
     if out._array.size > 1 and 0 in out._array.strides:
@@ -177,7 +185,7 @@ def check_apart(out: Tensor, *inputs: Any) -> None:
     for x in inputs:
         if isinstance(x, (list, tuple)):
             check_apart(out, *x)
-        elif isinstance(x, Tensor) and np.may_share_memory(out._array, x._array):
+        elif isinstance(x, Tensor) and (x is out or np.may_share_memory(out._array, x._array)):
             raise RuntimeError(
                 message(
                     "unsupported operation: some elements of the input tensor and the written-to tensor"

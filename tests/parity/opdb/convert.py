@@ -44,6 +44,15 @@ def array_of(x: torch.Tensor) -> np.ndarray:
         raise NoCounterpart(f"dtype {x.dtype}") from error
 
 
+def _part_of(x: torch.Tensor) -> graphtorch.Tensor:
+    """A view into a larger buffer, as `x` is."""
+    whole = torch.empty(0, dtype=x.dtype)
+    size = x.untyped_storage().nbytes() // x.element_size()
+    whole.set_(x.untyped_storage(), 0, (size,), (1,))
+    base = graphtorch.from_numpy(array_of(whole))
+    return base.as_strided(tuple(x.shape), x.stride(), x.storage_offset())
+
+
 class Converter:
     """Converts one call's arguments; a tensor that occurs twice becomes one tensor."""
 
@@ -59,9 +68,13 @@ class Converter:
     def convert(self, value: Any) -> Any:
         """graphtorch's counterpart of any value; what is not torch's stays."""
         if isinstance(value, torch.Tensor):
-            array = array_of(own_memory(value))
+            own = own_memory(value)
+            array = array_of(own)
             try:
-                made = graphtorch.from_numpy(array)
+                if not value.requires_grad and own.untyped_storage().nbytes() > array.nbytes > 0:
+                    made = _part_of(own)
+                else:
+                    made = graphtorch.from_numpy(array)
             except TypeError as error:
                 raise NoCounterpart(f"dtype {value.dtype}") from error
             if value.requires_grad:
