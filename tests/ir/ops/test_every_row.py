@@ -283,7 +283,7 @@ def test_derivatives(op, inputs, attrs, order):
         return
     if op.name == "ctc_posterior" or (op.name == "ctc_loss" and order == 2):
         with pytest.raises(UnsupportedError, match="ctc_loss"):
-            check_gradients(lambda x: op(x, *inputs[1:], **attrs), inputs[:1], order)
+            check_gradients(lambda *xs: op(*xs, **attrs), inputs, order)
         return
     if op.name == "cast":
         attrs = {"dtype": next(d for d in DTYPES if d.name == "float64")}
