@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import graphtorch as torch
+from graphtorch.errors import UnsupportedError
 from graphtorch.frontend.tensor import Tensor, wrap
 from graphtorch.ir.op import OPS
 
@@ -74,8 +75,7 @@ def test_a_batched_row_equals_its_examples(op):
                     equal(whole[i], examples[i][k])
 
 
-# the derivative of trigamma is not implemented
-DIFFERENTIABLE = [op for op in COMPUTING if op.vjp is not None and op.name != "trigamma"]
+DIFFERENTIABLE = [op for op in COMPUTING if op.vjp is not None]
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
@@ -103,12 +103,16 @@ def test_a_tangent_is_the_transpose_of_the_gradient(op):
 
         primals = tuple(given[i] for i in floating)
         tangents = tuple(wrap(np.asarray(random.standard_normal(x.shape))) for x in primals)
-        values, pushed = torch.func.jvp(function, primals, tangents)
-        if not values:
+        if not (values := function(*primals)):
             continue
         cotangents = tuple(wrap(np.asarray(random.standard_normal(y.shape))) for y in values)
-        _, pull = torch.func.vjp(function, *primals)
-        pulled = pull(cotangents)
+        try:
+            pulled = torch.func.vjp(function, *primals)[1](cotangents)
+        except UnsupportedError:  # the row says that it has no derivative
+            with pytest.raises(UnsupportedError):
+                torch.func.jvp(function, primals, tangents)
+            continue
+        _, pushed = torch.func.jvp(function, primals, tangents)
         forward = sum(float((g * t).sum()) for g, t in zip(cotangents, pushed, strict=True))
         reverse = sum(float((g * t).sum()) for g, t in zip(pulled, tangents, strict=True))
         assert forward == pytest.approx(reverse, rel=1e-6, abs=1e-8, nan_ok=True)
