@@ -19,6 +19,8 @@ from .errors import UnsupportedError as UnsupportedError
 from .errors import VerificationError as VerificationError
 from .frontend import eager as _eager
 from .frontend import methods as _methods
+from .frontend import old_methods as _old_methods
+from .frontend import missing_methods as _missing_methods
 from .frontend import overriding as _overriding
 from .frontend import random_fill as _random_fill
 from .frontend.alias import install_as_torch as install_as_torch
@@ -197,7 +199,7 @@ _LATER = {
     ).split(), "nn.functional"),
     "Future": "futures", "GradScaler": "amp", "Event": "cuda", "Stream": "cuda",
     "compile": "frontend.compile", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
-    "istft": "frontend.functional.spectral", "i0": "special", "igamma": "special", "igammac": "special", "polygamma": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
+    "istft": "frontend.functional.spectral", "igamma": "special", "igammac": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
     "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",

@@ -34,6 +34,7 @@ _NO_GPU_STREAMS = "compiled graphs are launched whole; there are no streams or g
 _NO_TORCH_COMPILER = "internals of PyTorch's compiler; graphtorch has its own"
 _NO_QUANTISATION = "quantised tensors do not exist here"
 _RAGGED = "ragged tensors do not exist here"
+_SPARSE = Reason("tensors are dense", "a dense tensor, index_add or scatter_add")
 _PRIVATE = "a private name of PyTorch's C++ library"
 
 # pattern: why, what to use instead.  The first that matches counts.
@@ -106,7 +107,42 @@ REASONS: dict[str, Reason] = {
     # ---- dropped by PyTorch itself
     "torch.Tensor.solve": Reason("removed by PyTorch: the name only raises there", "torch.linalg.solve"),
     "torch.Tensor.lstsq": Reason("removed by PyTorch: the name only raises there", "torch.linalg.lstsq"),
-    "torch.Tensor.name": Reason("the name of a legacy autograd variable, None in PyTorch", "a dict of names"),
+    "torch.Tensor.eig": Reason("removed by PyTorch: the name only raises there", "torch.linalg.eig"),
+    "torch.Tensor.symeig": Reason("removed by PyTorch: the name only raises there", "torch.linalg.eigh"),
+    "torch.Tensor.reinforce": Reason("removed by PyTorch: the name only raises there", "torch.distributions"),
+    "torch.Tensor.index": Reason("a method for PyTorch's first-class dims", "x[...]"),
+    # ---- sparse
+    **{
+        f"torch.{name}": _SPARSE
+        for name in (
+            "sparse.* sparse_* Tensor.values Tensor._values Tensor.indices Tensor._indices Tensor.*_indices"
+            " Tensor.sparse_* Tensor.to_sparse* Tensor._to_sparse Tensor._nnz Tensor.is_coalesced Tensor._coalesced_"
+            " Tensor._dim? Tensor.resize_as_sparse_ Tensor.smm Tensor.sspaddmm *_indices_copy indices_copy values_copy"
+            " smm spmm dsmm hsmm hspmm saddmm sspaddmm cuda.sparse.*"
+        ).split()
+    },
+    "torch.Tensor.ipu": Reason("there are no such devices here"),
+    "torch.Tensor.mtia": Reason("there are no such devices here"),
+    "torch.Tensor.xpu": Reason("there are no Intel GPUs here"),
+    "torch.Tensor.to_mkldnn": Reason("a layout of a library that graphtorch does not use", "the tensor itself"),
+    "torch.complex32": Reason("there are no complex numbers of two float16", "torch.complex64"),
+    "torch.chalf": Reason("there are no complex numbers of two float16", "torch.complex64"),
+    "torch.Tensor.chalf": Reason("there are no complex numbers of two float16", "x.cfloat()"),
+    "torch.float8_e8m0fnu": Reason("a dtype of scales alone", "torch.float8_e4m3fn"),
+    "torch.float4_*": Reason("a packed dtype", "torch.float8_e4m3fn"),
+    "torch.uint[1-7]": Reason("dtypes of less than a byte have no values in PyTorch either", "torch.uint8"),
+    "torch.int[1-7]": Reason("dtypes of less than a byte have no values in PyTorch either", "torch.int8"),
+    "torch.bits*": Reason("dtypes of bits alone", "torch.uint8"),
+    "torch.mkldnn_*": Reason("a library that graphtorch does not use", "the function without its prefix"),
+    "torch.miopen_*": Reason("a library that graphtorch does not use", "the function without its prefix"),
+    "torch.cudnn_*": Reason("a library that graphtorch does not use", "the function without its prefix"),
+    "torch.fbgemm_*": Reason(_NO_QUANTISATION, "bfloat16 or float16"),
+    "torch.quantize*": Reason(_NO_QUANTISATION, "bfloat16 or float16"),
+    "torch.fake_quantize_*": Reason(_NO_QUANTISATION, "bfloat16 or float16"),
+    "torch.dequantize": Reason(_NO_QUANTISATION),
+    "torch.per_*": Reason(_NO_QUANTISATION),
+    "torch.utils.flop_counter.*": Reason("operations are not counted", "torch.profiler.profile"),
+    "torch.utils.tensorboard.*": Reason("needs the tensorboard or tensorboardX package", "pip install tensorboardX"),
     "torch.torch.*": Reason("an accident of one version's imports", "torch"),
     "torch._C.*": Reason(_PRIVATE),
 }  # fmt: skip
