@@ -1,5 +1,6 @@
 """`torch._utils`: the functions that PyTorch's pickles rebuild tensors with, for `pickle.load` itself."""
 
+from . import absent as absent
 from .frontend.checkpoint_values import rebuild_array as _rebuild_device_tensor_from_numpy
 from .frontend.checkpoint_values import rebuild_meta as _rebuild_meta_tensor_no_storage
 from .frontend.checkpoint_values import rebuild_parameter as _rebuild_parameter
@@ -21,3 +22,5 @@ __all__ = [
     "_rebuild_tensor_v2",
     "_rebuild_tensor_v3",
 ]
+
+__getattr__ = absent.names_of(__name__)

@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from . import absent as absent
 from .errors import message
 from .frontend import promotion
 from .frontend.functional.arranging import roll
@@ -244,3 +245,5 @@ def fftshift(input: Tensor, dim: Any = None) -> Tensor:
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of `fftshift`."""
     return _shifted(check_tensor("ifftshift", input), dim, True)
+
+__getattr__ = absent.names_of(__name__)

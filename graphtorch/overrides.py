@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from . import absent as absent
 from .frontend import overriding as _o
 from .frontend.tensor import Tensor
 
@@ -214,3 +215,5 @@ __all__ = [
     "has_torch_function", "is_tensor_like", "is_tensor_method_or_property", "resolve_name",
     "wrap_torch_function",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)

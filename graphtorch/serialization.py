@@ -4,6 +4,7 @@ import os as _os
 from typing import IO as _IO
 from typing import Any as _Any
 
+from . import absent as absent
 from .frontend.serialization import add_safe_globals as add_safe_globals
 from .frontend.serialization import clear_safe_globals as clear_safe_globals
 from .frontend.serialization import default_restore_location as default_restore_location
@@ -37,3 +38,5 @@ def _is_zipfile(f: _Any) -> bool:
     head = f.read(4)
     f.seek(start)
     return head == b"PK\x03\x04"
+
+__getattr__ = absent.names_of(__name__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from . import absent as absent
 from .errors import message
 from .frontend import promotion
 from .frontend.functional.pointwise import (
@@ -194,3 +195,5 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     a, b = _float_operands("xlog1py", input, other)
     zero = ops.logical_and(ops.eq(a, 0), ops.logical_not(ops.isnan(b)))
     return ops.where(zero, 0.0, ops.mul(a, ops.log1p(ops.where(zero, 0.0, b))))
+
+__getattr__ = absent.names_of(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from . import absent
 from .frontend.untyped_storage import TypedStorage as TypedStorage
 from .frontend.untyped_storage import UntypedStorage as UntypedStorage
 
@@ -24,4 +25,4 @@ def __getattr__(name: str) -> Any:
 
     if name in LEGACY_STORAGES:
         return LEGACY_STORAGES[name]
-    raise AttributeError(f"module 'torch.storage' has no attribute '{name}'")
+    raise absent.error(__name__, name)

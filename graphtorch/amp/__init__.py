@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .. import absent as absent
 from ..errors import UnsupportedError, message
 from ..ir.types import DType
 
@@ -126,3 +127,5 @@ def custom_bwd(bwd: Callable | None = None, *, device_type: str = "cuda") -> Any
 def is_autocast_available(device_type: str) -> bool:
     """Whether `autocast` can be enabled for a device type: never."""
     return False
+
+__getattr__ = absent.names_of(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import absent as absent
 from ..frontend.autograd import backward as backward
 from ..frontend.autograd import grad as grad
 from ..frontend.function import Function as Function
@@ -36,3 +37,5 @@ __all__ = [
 def Variable(data: Tensor, requires_grad: bool = False, volatile: bool | None = None) -> Any:
     """What a tensor was once wrapped in; returns the tensor itself."""
     return data.detach().requires_grad_(requires_grad) if requires_grad else data
+
+__getattr__ = absent.names_of(__name__)

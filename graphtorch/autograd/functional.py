@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import absent as absent
 from ..frontend.autograd import grad as _grad
 from ..frontend.functional.conversion import view_of
 from ..frontend.functional.joining import stack
@@ -352,3 +353,5 @@ def hessian(
         return filled if many else filled[0]
 
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+
+__getattr__ = absent.names_of(__name__)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from .. import absent as absent
 from ..frontend import engine as _engine
 from ..frontend import tape as _tape
 from ..frontend import watching as _watching
@@ -162,3 +163,5 @@ __all__ = [
     "get_gradient_edge", "increment_version", "register_multi_grad_hook", "save_on_cpu",
     "saved_tensors_hooks",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .. import absent as absent
 from ..frontend.compile import compile as compile
 from ..frontend.trace import is_tracing
 
@@ -60,3 +61,5 @@ def reset() -> None:
 
 def cudagraph_mark_step_begin() -> None:
     """Accepted: there are no CUDA graphs here."""
+
+__getattr__ = absent.names_of(__name__)

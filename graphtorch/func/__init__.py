@@ -10,6 +10,7 @@ They nest in any order, and trace and compile like other code: `torch.compile(vm
 
 from __future__ import annotations
 
+from .. import absent as absent
 from ..nn.utils.stateless import functional_call as functional_call
 from .derivatives import grad as grad
 from .derivatives import grad_and_value as grad_and_value
@@ -28,3 +29,5 @@ __all__ = [
     "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
     "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Final as Final
 
+from .. import absent as absent
 from ..errors import UnsupportedError, message
 
 
@@ -65,3 +66,5 @@ class ScriptModule:
 
 class ScriptFunction:
     """What `script` returned once; for isinstance checks."""
+
+__getattr__ = absent.names_of(__name__)

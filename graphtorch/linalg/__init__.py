@@ -10,6 +10,7 @@ Norms and products are made of ordinary ops.  Decompositions are `host` rows (`i
     checks          what the argument of a linalg function must be
 """
 
+from .. import absent as absent
 from .checks import LinAlgError
 from .factoring import (
     cholesky,
@@ -64,3 +65,5 @@ __all__ = [
     "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
     "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)

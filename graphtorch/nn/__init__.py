@@ -1,5 +1,6 @@
 """Neural network modules: `Module`, layers, losses, initialisation."""
 
+from .. import absent as absent
 from . import attention as attention
 from . import functional as functional
 from . import init as init
@@ -20,3 +21,5 @@ from .parameter import UninitializedParameter as UninitializedParameter
 def module_epoch() -> int:
     """Return the number of changes made to any module so far; equal numbers mean nothing changed."""
     return Epoch.value
+
+__getattr__ = absent.names_of(__name__)

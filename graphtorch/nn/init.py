@@ -12,6 +12,7 @@ from typing import Any
 
 import graphtorch as torch
 
+from .. import absent as absent
 from ..frontend.grad_mode import no_grad
 from ..frontend.tensor import Tensor
 
@@ -255,3 +256,5 @@ uniform, normal, constant = _deprecated(uniform_), _deprecated(normal_), _deprec
 eye, dirac, sparse, orthogonal = map(_deprecated, (eye_, dirac_, sparse_, orthogonal_))
 xavier_uniform, xavier_normal = _deprecated(xavier_uniform_), _deprecated(xavier_normal_)
 kaiming_uniform, kaiming_normal = _deprecated(kaiming_uniform_), _deprecated(kaiming_normal_)
+
+__getattr__ = absent.names_of(__name__)

@@ -2,6 +2,7 @@
 
 import sys
 
+from .. import absent as absent
 from . import adafactor as _adafactor
 from . import adam as _adam
 from . import adaptive as _adaptive
@@ -29,3 +30,5 @@ for _name in ("adagrad", "adadelta", "rmsprop", "rprop", "asgd"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name] = _adaptive
 for _name in ("_adafactor", "_muon"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+
+__getattr__ = absent.names_of(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import absent as absent
 from ..frontend.from_data import as_tensor, tensor
 from ..frontend.promotion import promote_types
 from ..frontend.tensor import Tensor
@@ -211,3 +212,5 @@ def make_tensor(
     if exclude_zero:
         x = x.masked_fill(x == 0, 1)
     return x.requires_grad_(True) if requires_grad else x
+
+__getattr__ = absent.names_of(__name__)

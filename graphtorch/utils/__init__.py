@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from .. import absent
+
 _ROOMS = (
     "_foreach_utils", "_pytree", "checkpoint", "data", "dlpack", "hooks", "safetensors",
 )  # fmt: skip
@@ -13,7 +15,7 @@ _ROOMS = (
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'torch.utils' has no attribute '{name}'")
+    raise absent.error(__name__, name)
 
 
 def __dir__() -> list[str]:

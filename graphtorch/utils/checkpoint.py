@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from .. import absent as absent
 from ..frontend.autograd import backward as _backward
 from ..frontend.function import Function
 from ..frontend.generator import default_generator
@@ -120,3 +121,5 @@ def set_device_states(devices: Any, states: Any, *, device_type: str | None = No
 
     for number, state in zip(devices, states, strict=True):
         cuda.set_rng_state(state, number)
+
+__getattr__ = absent.names_of(__name__)

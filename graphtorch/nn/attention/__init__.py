@@ -7,6 +7,8 @@ import enum
 from collections.abc import Iterator
 from typing import Any
 
+from ... import absent as absent
+
 
 class SDPBackend(enum.IntEnum):
     """PyTorch's implementations of attention."""
@@ -31,3 +33,5 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
 
 
 __all__ = ["SDPBackend", "sdpa_kernel"]
+
+__getattr__ = absent.names_of(__name__)

@@ -1,6 +1,7 @@
 """`torch.nn.functional`: layers without state.  One file per family; this page lists the names."""
 
 # isort: off
+from ... import absent as absent
 from .activation import (
     celu, elu, elu_, gelu, glu, gumbel_softmax, hardshrink, hardsigmoid, hardswish, hardtanh, hardtanh_,
     leaky_relu, leaky_relu_, log_softmax, logsigmoid, mish, prelu, relu, relu6, relu_, rrelu, selu, sigmoid,
@@ -23,7 +24,7 @@ from .loss import (
 from .normalization import (
     batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm,
 )  # fmt: skip
-from .padding import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample
+from .padding import channel_shuffle, interpolate, pad, pixel_shuffle, pixel_unshuffle, upsample, upsample_bilinear, upsample_nearest
 from .pooling import (
     adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d,
     adaptive_max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d,
@@ -47,3 +48,5 @@ for _pool in (
     fractional_max_pool2d, fractional_max_pool3d,
 ):  # fmt: skip
     globals()[f"{_pool.__name__}_with_indices"] = _with_indices(_pool)
+
+__getattr__ = absent.names_of(__name__)

@@ -2,6 +2,7 @@
 
 import sys
 
+from ... import absent as absent
 from ..module import Module
 from . import (
     batchnorm,
@@ -187,3 +188,5 @@ __all__ = [
     and issubclass(value, (Module, LinearCrossEntropyOptions))
     and not name.startswith("_")
 ]
+
+__getattr__ = absent.names_of(__name__)

@@ -1,5 +1,6 @@
 """Learning-rate schedules: `step()` after every epoch or batch sets `lr` in the optimiser's groups."""
 
+from ... import absent as absent
 from .base import LRScheduler as LRScheduler
 from .combined import ChainedScheduler, ReduceLROnPlateau, SequentialLR
 from .cyclic import CyclicLR, OneCycleLR
@@ -23,3 +24,5 @@ __all__ = [
     "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR",
     "PolynomialLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)

@@ -1,5 +1,6 @@
 """Datasets, samplers and loaders."""
 
+from ... import absent as absent
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -29,3 +30,5 @@ __all__ = [
     "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo", "default_collate",
     "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
+
+__getattr__ = absent.names_of(__name__)
