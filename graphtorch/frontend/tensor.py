@@ -349,7 +349,7 @@ class Tensor(Arithmetic):
 def wrap(array: np.ndarray) -> Tensor:
     """Return a new tensor over `array` (shared, not copied)."""
     tensor = Tensor.__new__(Tensor)
-    tensor._array = array
+    tensor._array = array if array.__class__ is _ndarray else np.asarray(array)
     top: Any = _stack.top
     if top is not None:  # made of Python data: a constant of the trace
         noted = getattr(top, "noted", None)
