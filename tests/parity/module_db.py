@@ -40,9 +40,9 @@ def entries() -> list[Any]:
     return module_db
 
 
-def run_entry(info: Any) -> Result:
+def run_entry(info: Any, one_in: int = 1) -> Result:
     """Run all inputs of one entry."""
-    result = Result(info.name)
+    result = Result(info.name, one_in)
     for dtype in DTYPES:
         for training in (True, False) if info.train_and_eval_differ else (True,):
             _run_inputs(result, info, dtype, training)

@@ -40,9 +40,9 @@ def entries() -> list[Any]:
     return optim_db
 
 
-def run_entry(info: Any) -> Result:
+def run_entry(info: Any, one_in: int = 1) -> Result:
     """Run all configurations of one optimiser."""
-    result = Result(info.name)
+    result = Result(info.name, one_in)
     for dtype in ("float32", "float64"):
         for desc, kwargs, extra in configurations(info):
             name = f"{dtype} {desc}"
