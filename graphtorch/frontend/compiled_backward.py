@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 FREED = TapeNode(ops.mul, (), {})
 FREED.position = None
 FREED.outputs = None
-FREED.release()
+FREED.freed = True
+FREED.saved = FREED.output = ()
 
 
 def contiguous(array: np.ndarray) -> np.ndarray:
@@ -67,6 +68,9 @@ class CompiledBackward(TapeNode):
     def release(self) -> None:
         self.freed = True
         self.arrays = self.inputs = ()
+
+    def gone(self) -> bool:
+        return self.freed
 
 
 class Attacher:

@@ -167,7 +167,7 @@ def _run(
                 for edge in node.edges
             ):
                 continue
-            if node.freed:
+            if node.freed and node.gone():
                 raise RuntimeError(
                     message(
                         "Trying to backward through the graph a second time (or directly access saved tensors"

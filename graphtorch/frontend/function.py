@@ -106,6 +106,9 @@ class FunctionNode(TapeNode):
         self.freed = True
         self.ctx._saved = None
 
+    def gone(self) -> bool:
+        return bool(self.freed and self.ctx._to_save)
+
     def __getattr__(self, name: str) -> Any:
         if name in ("ctx", "cls"):
             raise AttributeError(name)

@@ -215,9 +215,15 @@ class TapeNode:
         )
 
     def release(self) -> None:
-        """Forget saved values; a second backward raises."""
+        """Forget saved values; a second backward raises, unless the rules read none."""
         self.freed = True
-        self.saved = self.output = ()
+        plan = getattr(self.plan, "plan", self.plan)  # of a Conjugated
+        if plan.values or plan.output:
+            self.saved = self.output = ()
+
+    def gone(self) -> bool:
+        """Whether what a backward needs was forgotten."""
+        return self.freed and self.saved == ()
 
 
 class AccumulateGrad:
