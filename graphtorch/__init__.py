@@ -178,7 +178,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "_C _dynamo _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    "__config__ _C _dynamo _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg masked multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " signal sparse special storage testing types utils version".split()
 )
@@ -241,6 +241,8 @@ def __getattr__(name: str) -> Any:
         return getattr(Tensor, name)  # torch.relu_(x) is x.relu_()
     elif name.startswith("_foreach_"):
         return getattr(import_module(f"{__name__}.frontend.foreach"), name)
+    elif name == "torch":  # PyTorch has it by an accident that programs rely on
+        return import_module(__name__)
     raise absent.error(__name__, name)
 
 
