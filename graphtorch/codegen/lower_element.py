@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import UnsupportedError
+from ..errors import CompileError, UnsupportedError
 from ..ir.graph import Node
 from ..ir.passes.fuse_cores import REDUCTIONS
 from ..ir.passes.fuse_index import VIEWS
@@ -24,6 +24,10 @@ from .kernel import Buffer, Const, Guard, Index, Indirect, Operand, Value, compu
 from .kernel_builder import KernelBuilder, LoopBuilder, Weak
 from .lower_position import Cutter, Digit, Position, address, joined
 from .program import Failure
+
+# A chain of slice updates reads its start once for every choice on the way: past this many elements a body
+# is not one kernel (its nodes run one by one).
+MAXIMUM_ELEMENTS = 4_000
 
 Conditions = tuple[tuple[Guard, ...], Value | None]  # what must hold for an element to exist
 BLOCK = 16  # elements worth an axis of their own
@@ -105,6 +109,8 @@ class Elements:
         """The node's element at a position; where the conditions fail, any value."""
         key = (node, position, conditions)
         self.seen.add(key)
+        if len(self.seen) > MAXIMUM_ELEMENTS:
+            raise CompileError(f"one element of a body reads more than {MAXIMUM_ELEMENTS} others")
         for scope in self.scopes:
             found = scope.get(key)
             if found is not None:
