@@ -98,9 +98,10 @@ from .frontend.functional.scan import (
     trapz,
 )
 from .frontend.functional.moments import corrcoef, cov, dist, norm, std, std_mean, var, var_mean
+from .frontend.functional.scattering import scatter, scatter_add, scatter_reduce
 from .frontend.functional.selection import (
-    argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero, scatter,
-    scatter_add, scatter_reduce, take, take_along_dim,
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_select, masked_select, nonzero,
+    take, take_along_dim,
 )  # fmt: skip
 from .frontend.functional.shape import (
     adjoint, broadcast_tensors, broadcast_to, flatten, moveaxis, movedim, numel, permute,
@@ -178,7 +179,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "__config__ _C _dynamo _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    "__config__ _C _dynamo _subclasses _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg masked multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " signal sparse special storage testing types utils version".split()
 )

@@ -28,6 +28,7 @@ from .functional import moments as _m
 from .functional import pointwise as _p
 from .functional import reduction as _r
 from .functional import scan as _n
+from .functional import scattering as _e
 from .functional import selection as _i
 from .functional import shape as _s
 from .functional import sorting as _o
@@ -166,7 +167,8 @@ SAME_AS_FUNCTION: dict[Any, str] = {
         " swapdims t adjoint movedim moveaxis expand expand_as broadcast_to repeat tile repeat_interleave",
     _t: "narrow select split split_with_sizes chunk tensor_split dsplit hsplit vsplit unbind slice_scatter select_scatter",
     _a: "flip fliplr flipud rot90 roll diagonal diag diag_embed diagflat diagonal_scatter tril triu",
-    _i: "gather scatter scatter_add scatter_reduce index_select take take_along_dim index_add index_copy"
+    _e: "scatter scatter_add scatter_reduce",
+    _i: "gather index_select take take_along_dim index_add index_copy"
         " index_fill index_put masked_select nonzero argwhere",
     _l: "matmul mm bmm mv dot vdot inner outer ger addmm addmv addr baddbmm addbmm matrix_power kron trace cross",
     _q: "i0 igamma igammac polygamma sinc",
@@ -193,7 +195,8 @@ IN_PLACE: dict[Any, str] = {
     _q: "i0 igamma igammac polygamma sinc",
     _n: "cumsum cumprod",
     _a: "tril triu",
-    _i: "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put",
+    _e: "scatter scatter_add scatter_reduce",
+    _i: "index_add index_copy index_fill index_put",
     _l: "addmm addmv addr baddbmm addbmm",
     _f: "ldexp heaviside renorm",
     _w: "put index_reduce",

@@ -10,7 +10,8 @@ from ...errors import message
 from ...ir import ops
 from ..size import sizes, wrap_dim
 from ..tensor import Tensor
-from .selection import _check_index, scatter_reduce, wrapped
+from .scattering import scatter_reduce
+from .selection import _check_index, wrapped
 from .wrapping import accepts_out, bind, check_tensor, concrete, fresh, scalar_name
 
 _RESHAPE = ops.reshape

@@ -330,7 +330,7 @@ def segment_reduce(
 
     reduce: "max", "mean", "min", "sum" or "prod"; initial takes part in every run.
     """
-    from .selection import scatter_reduce
+    from .scattering import scatter_reduce
 
     if reduce not in _STARTS:
         raise RuntimeError(f"unsupported reduction given! {reduce}")
