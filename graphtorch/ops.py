@@ -15,8 +15,26 @@ from .errors import UnsupportedError, message
 _BUILT_IN = ("aten", "prims")
 
 
+class OpOverload:
+    """One overload of an operator; it calls the operator's function."""
+
+    def __init__(self, packet: OpOverloadPacket, name: str):
+        self.overloadpacket, self._overloadname = packet, name
+        self.__name__ = f"{packet.__name__}.{name}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.overloadpacket(*args, **kwargs)
+
+    def name(self) -> str:
+        """`aten::add.Tensor`."""
+        return f"{self.overloadpacket._qualified_op_name}.{self._overloadname}"
+
+    def __repr__(self) -> str:
+        return f"<OpOverload(op='{self.name().replace('::', '.')}')>"
+
+
 class OpOverloadPacket:
-    """A function of PyTorch under its operator name; its overloads are the function itself."""
+    """A function of PyTorch under its operator name; calling raises UnsupportedError where it is missing."""
 
     def __init__(self, namespace: str, name: str, function: Any):
         self._qualified_op_name = f"{namespace}::{name}"
@@ -24,12 +42,15 @@ class OpOverloadPacket:
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._function is None:
+            raise UnsupportedError(message(f"operator {self._qualified_op_name} is not supported"))
         return self._function(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self
+        made = self.__dict__[name] = OpOverload(self, name)
+        return made
 
     def __repr__(self) -> str:
         return f"<OpOverloadPacket(op='{self._qualified_op_name.replace('::', '.')}')>"
@@ -62,8 +83,9 @@ class Namespace:
         full = f"{self.name}::{name}"
         if full in library.REGISTRY:
             return library.REGISTRY[full]
-        if self.name in _BUILT_IN and (found := _function(name)) is not None:
-            return OpOverloadPacket(self.name, name, found)
+        if self.name in _BUILT_IN:
+            made = self.__dict__[name] = OpOverloadPacket(self.name, name, _function(name))
+            return made
         raise AttributeError(
             f"'_OpNamespace' '{self.name}' object has no attribute '{name}': nothing registered that operator"
         )

@@ -55,11 +55,15 @@ def allow_in_graph(fn: Any) -> Any:
     return fn
 
 
+assume_constant_result = allow_in_graph
+
+
 def reset() -> None:
     """Accepted: compiled functions forget through their own `reset()`."""
 
 
 def cudagraph_mark_step_begin() -> None:
     """Accepted: there are no CUDA graphs here."""
+
 
 __getattr__ = absent.names_of(__name__)

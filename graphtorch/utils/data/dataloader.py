@@ -401,3 +401,6 @@ class _Ahead:
         workers = self.__dict__.get("_workers")
         if workers is not None and workers.connections:
             self._stop()
+
+
+_collate_fn_t = Callable[[list[Any]], Any]  # PyTorch's name of the type
