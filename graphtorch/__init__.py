@@ -146,7 +146,7 @@ from .frontend.size import Size
 from .frontend.tensor import Tensor
 from .ir.types import DType as dtype
 from .ir.types import (
-    bfloat16, complex64, complex128, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float16, float32,
+    bfloat16, complex32, complex64, complex128, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float16, float32,
     float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
 )  # fmt: skip
 from .ir.types import bool_ as bool
@@ -155,7 +155,7 @@ from .ir.types import bool_ as bool
 
 float, double, half = float32, float64, float16
 int, long, short = int32, int64, int16
-cfloat, cdouble = complex64, complex128
+chalf, cfloat, cdouble = complex32, complex64, complex128
 
 newaxis = None
 __version__ = "2.13.0+graphtorch0.1"
@@ -179,7 +179,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "__config__ _C _dynamo _subclasses _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    "__config__ _C _dynamo _subclasses _tensor_str _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg masked multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " signal sparse special storage testing types utils version".split()
 )

@@ -125,8 +125,6 @@ REASONS: dict[str, Reason] = {
     "torch.Tensor.mtia": Reason("there are no such devices here"),
     "torch.Tensor.xpu": Reason("there are no Intel GPUs here"),
     "torch.Tensor.to_mkldnn": Reason("a layout of a library that graphtorch does not use", "the tensor itself"),
-    "torch.complex32": Reason("there are no complex numbers of two float16", "torch.complex64"),
-    "torch.chalf": Reason("there are no complex numbers of two float16", "torch.complex64"),
     "torch.Tensor.chalf": Reason("there are no complex numbers of two float16", "x.cfloat()"),
     "torch.float8_e8m0fnu": Reason("a dtype of scales alone", "torch.float8_e4m3fn"),
     "torch.float4_*": Reason("a packed dtype", "torch.float8_e4m3fn"),

@@ -13,6 +13,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..errors import UnsupportedError
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DType:
@@ -82,6 +84,18 @@ float8_e4m3fnuz = _dtype("float8_e4m3fnuz", "f8e4m3fnuz", ml_dtypes.float8_e4m3f
 float8_e5m2fnuz = _dtype("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz, "f")
 # fmt: on
 
+
+class _NotHeld:
+    """Stands where NumPy's dtype would be: asking NumPy for an array of it says what is wrong."""
+
+    @property
+    def dtype(self) -> Any:
+        raise UnsupportedError("there are no tensors of complex32; use torch.complex64")
+
+
+# a name to compare with: no tensor has it
+complex32 = DType("complex32", "c32", _NotHeld(), "c", 4)  # type: ignore[arg-type]
+
 DTYPES: tuple[DType, ...] = (
     float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_, complex64, complex128,
 )  # fmt: skip
@@ -98,7 +112,7 @@ EAGER_ONLY = frozenset(d.numpy for d in STORED) | {complex64.numpy, complex128.n
 
 def dtype_by_name(name: str) -> DType:
     """Return the dtype PyTorch calls `name`; raises KeyError."""
-    return BY_NAME[name]
+    return complex32 if name == "complex32" else BY_NAME[name]
 
 
 @dataclass(frozen=True, slots=True)

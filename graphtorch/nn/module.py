@@ -199,6 +199,9 @@ class Module(ModuleTree, ModuleState, ModuleHooks):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{_type_name(module)} is not a Module subclass")
         self._check_name("module", name, "_modules")
+        self._put_module(name, module)
+
+    def _put_module(self, name: str, module: Module | None) -> None:
         for hook in _hooks.global_module_registration_hooks.values():
             module = _or(hook(self, name, module), module)
         self._modules[name] = module
@@ -240,7 +243,7 @@ class Module(ModuleTree, ModuleState, ModuleHooks):
                 return
             if isinstance(value, Module):
                 self._forget(name, "_parameters", "_buffers")
-                self.add_module(name, value)
+                self._put_module(name, value)  # asks no `hasattr`, as in PyTorch
                 return
             if name in own["_modules"]:
                 if value is not None:
