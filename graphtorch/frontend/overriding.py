@@ -185,13 +185,16 @@ _NOT = frozenset(
     " __deepcopy__ __copy__ __repr__ __str__ __format__ __contains__ __getattr__ __dir__".split()
 )
 _ROOMS = ("frontend.functional", "frontend.creation", "frontend.from_data", "frontend.random", "frontend.windows",
-          "frontend.inplace", "frontend.operators", "frontend.indexing", "frontend.methods",
+          "frontend.inplace", "frontend.operators", "frontend.indexing", "frontend.methods", "frontend.tensor",
+          "frontend.old_methods",
           "nn.functional", "linalg", "fft", "special")  # fmt: skip
 
 
 def _public(namespace: Any) -> Iterable[tuple[str, types.FunctionType]]:
     for name, value in list(vars(namespace).items()):
         if name in _NOT or not isinstance(value, types.FunctionType):
+            continue
+        if namespace is Tensor and name.startswith("_") and not name.startswith("__"):
             continue
         home = value.__module__.removeprefix("graphtorch.")
         if home.startswith(_ROOMS):
@@ -202,6 +205,8 @@ def namespaces() -> list[Any]:
     """Where the public functions are."""
     import graphtorch
 
+    for name in graphtorch._LATER:  # load what loads when it is first asked for
+        getattr(graphtorch, name, None)
     found: list[Any] = [graphtorch, Tensor]
     for room in ("nn.functional", "linalg", "fft", "special"):
         try:
