@@ -259,7 +259,7 @@ def _group_norm(
     y: Array = rows - np.add.reduce(rows, axis=1, keepdims=True) / size
     spread = np.add.reduce(np.square(y), axis=1, keepdims=True) / size
     y *= np.reciprocal(np.sqrt(spread + x.dtype.type(eps)))
-    y = y.reshape(n, c, -1)
+    y = y.reshape(n, c, math.prod(x.shape[2:]))
     if weight is not None:
         y *= weight[:, None]
     if bias is not None:

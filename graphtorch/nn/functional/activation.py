@@ -11,6 +11,7 @@ from typing import Any
 import graphtorch as torch
 
 from ...errors import message
+from ...frontend.functional.wrapping import accepts_out, concrete
 from ...frontend.tensor import Tensor
 from ...ir import ops
 
@@ -37,7 +38,13 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
-    """x clamped to [min_val, max_val]."""
+    """x clamped to [min_val, max_val]; bounds are truncated for integers."""
+    if input.dtype is torch.bool:
+        raise NotImplementedError("hardtanh is not implemented for bool tensors")
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype.kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
     return _done(input, torch.clamp(input, min_val, max_val), inplace)
 
 
@@ -79,6 +86,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return _done(input, torch.where(input > 0, input, negative), inplace)
 
 
+@accepts_out
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x * Phi(x), with the error function or (`approximate="tanh"`) its tanh approximation."""
     if approximate not in ("none", "tanh"):
@@ -106,6 +114,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return _done(input, relu6(input + 3) / 6, inplace)
 
 
+@accepts_out
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, and x where beta * x > threshold."""
     scaled = input * beta
@@ -118,6 +127,7 @@ def softsign(input: Tensor) -> Tensor:
     return input / (torch.abs(input) + 1)
 
 
+@accepts_out
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards zero by lambd, zero within lambd of it."""
     if lambd < 0:
@@ -127,6 +137,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     )
 
 
+@accepts_out
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x, or zero where |x| <= lambd."""
     return torch.where(
@@ -153,6 +164,10 @@ def threshold_(input: Tensor, threshold_: float, value: float) -> Tensor:
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, weight * x otherwise; weight has one element or one per channel (dimension 1)."""
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
     if weight.numel() != 1:
         if input.ndim < 2 or input.shape[1] != weight.numel():
             raise RuntimeError(
@@ -175,10 +190,14 @@ def rrelu(
     """leaky_relu with a slope drawn from U(lower, upper) per element in training, its mean otherwise."""
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = torch.empty_like(input).uniform_(lower, upper)
-    return _done(input, torch.where(input >= 0, input, input * slope), inplace)
+    leaking = input.detach() <= 0
+    count = int(concrete(leaking).sum())  # PyTorch draws for these elements only
+    draws = torch.empty(count, dtype=torch.float64).uniform_(lower, upper).to(input.dtype)
+    slope = torch.ones_like(input).masked_scatter(leaking, draws)
+    return _done(input, input * slope, inplace)
 
 
+@accepts_out
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)) = min(x, 0) - log1p(exp(-|x|))."""
     return torch.clamp(input, max=0) - torch.log1p(torch.exp(-torch.abs(input)))

@@ -34,6 +34,14 @@ def _checked(name: str, input: Tensor, weight: Tensor, dims: int) -> tuple[Tenso
                 operands={"input": input.type_, "weight": weight.type_},
             )
         )
+    if weight.ndim != dims + 2:
+        raise RuntimeError(
+            message(
+                f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {list(weight.shape)},"
+                f" but got {input.ndim}-dimensional input of size {list(input.shape)} instead",
+                operands={"input": input.type_, "weight": weight.type_},
+            )
+        )
     if input.dtype is not weight.dtype:
         raise RuntimeError(
             message(
@@ -42,6 +50,26 @@ def _checked(name: str, input: Tensor, weight: Tensor, dims: int) -> tuple[Tenso
             )
         )
     return (input if batched else input.unsqueeze(0)), batched
+
+
+def _check_window(
+    stride: tuple[int, ...], dilation: tuple[int, ...], padding: Any, groups: int, channels: int
+) -> None:
+    if any(s <= 0 for s in stride):
+        raise RuntimeError("non-positive stride is not supported")
+    if any(d <= 0 for d in dilation):
+        raise RuntimeError("dilation should be greater than zero")
+    if not isinstance(padding, str) and any(
+        p < 0 for p in ((padding,) if isinstance(padding, int) else padding)
+    ):
+        raise RuntimeError("negative padding is not supported")
+    if groups <= 0:
+        raise RuntimeError("expected groups to be greater than 0, but got groups=" + str(groups))
+    if channels % groups or channels < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0 and divisible by it, but"
+            f" got {channels}"
+        )
 
 
 def _conv(
@@ -57,6 +85,7 @@ def _conv(
 ) -> Tensor:
     x, batched = _checked(name, input, weight, dims)
     stride, dilation = _tuple(stride, dims, "stride"), _tuple(dilation, dims, "dilation")
+    _check_window(stride, dilation, padding, groups, weight.shape[0])
     kernel = tuple(weight.shape[2:])
     if isinstance(padding, str):
         if padding == "valid":
@@ -91,8 +120,27 @@ def _conv(
         )
     y = ops.conv(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     if bias is not None:
+        _check_bias(x, bias, weight.shape[0])
         y = y + bias.reshape(-1, *(1,) * dims)
     return y if batched else y.squeeze(0)
+
+
+def _check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
+    if bias.dtype is not x.dtype:
+        raise RuntimeError(
+            message(
+                f"Input type ({x.dtype.name}) and bias type ({bias.dtype.name}) should be the same",
+                operands={"input": x.type_, "bias": bias.type_},
+            )
+        )
+    if tuple(bias.shape) != (channels,):
+        raise RuntimeError(
+            message(
+                f"expected bias to be 1-dimensional with {channels} elements, but got bias of size"
+                f" {list(bias.shape)} instead",
+                operands={"input": x.type_, "bias": bias.type_},
+            )
+        )
 
 
 def conv1d(
@@ -173,6 +221,12 @@ def _transpose(
         )
     )
     shape = (x.shape[0], weight.shape[1] * groups, *sizes)
+    if any(e >= s for e, s in zip(extra, stride, strict=True)):
+        from .padding import pad
+
+        # the windows that output_padding makes room for see zeros
+        room = [e // s for e, s in zip(extra, stride, strict=True)]
+        x = pad(x, [side for r in reversed(room) for side in (0, r)])
     y = ops.conv_input_grad(
         x,
         weight,
@@ -183,6 +237,7 @@ def _transpose(
         groups=groups,
     )
     if bias is not None:
+        _check_bias(x, bias, weight.shape[1] * groups)
         y = y + bias.reshape(-1, *(1,) * dims)
     return y if batched else y.squeeze(0)
 

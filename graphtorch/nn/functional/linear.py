@@ -7,11 +7,12 @@ import graphtorch as torch
 from ...errors import message
 from ...frontend.functional.selection import one_hot as one_hot
 from ...frontend.functional.selection import taken
-from ...frontend.functional.wrapping import scalar_name
+from ...frontend.functional.wrapping import accepts_out, scalar_name
 from ...frontend.tensor import Tensor
 from ...ir import ops
 
 
+@accepts_out
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input[*, in] @ weight[out, in].T + bias[out].
 
@@ -69,12 +70,12 @@ def embedding(
     """Rows of weight[n, d] for integer indices input[*]: the result is [*, d].
 
     padding_idx: a row that gets no gradient.  max_norm: rows looked up are renormalised in place.
+    scale_grad_by_freq: a row's gradient is divided by how often it was looked up.  sparse: accepted; the gradient
+    is dense all the same.
     Raises IndexError for an index outside [0, n).
     """
-    if sparse or scale_grad_by_freq:
-        raise NotImplementedError(
-            "embedding(sparse=..., scale_grad_by_freq=...) is not supported; gradients are dense"
-        )
+    if weight.ndim != 2:
+        raise RuntimeError(message("'weight' must be 2-D", operands={"weight": weight.type_}))
     if input.dtype.kind not in "iu":
         raise RuntimeError(
             message(
@@ -95,8 +96,30 @@ def embedding(
             weight[rows] = weight[rows] * scale
     if padding_idx is not None and weight.requires_grad:
         kept = ops.take(weight, input, dim=0)
-        return torch.where((input == padding_idx).unsqueeze(-1), kept.detach(), kept)
-    return taken(weight, input, 0)
+        rows = torch.where((input == padding_idx).unsqueeze(-1), kept.detach(), kept)
+    else:
+        rows = taken(weight, input, 0)
+    if scale_grad_by_freq and rows.requires_grad:
+        counts = torch.zeros(weight.shape[0], dtype=torch.int64)
+        counts = counts.scatter_add(
+            0, input.reshape(-1).long(), torch.ones(input.numel(), dtype=torch.int64)
+        )
+        return _Scaled.apply(rows, 1 / counts[input].unsqueeze(-1).to(weight.dtype))
+    return rows
+
+
+class _Scaled(torch.autograd.Function):
+    """The identity, with a scaled gradient."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, factor: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(factor)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
+        (factor,) = ctx.saved_tensors
+        return g * factor, None
 
 
 def embedding_bag(
@@ -138,7 +161,7 @@ def embedding_bag(
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
         )
-    rows = embedding(input, weight, padding_idx, max_norm, norm_type)
+    rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if padding_idx is not None:
         keep = input != (padding_idx % weight.shape[0])
         input, bags, rows = input[keep], bags[keep], rows[keep]

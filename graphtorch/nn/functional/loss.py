@@ -13,6 +13,7 @@ from ...errors import message
 from ...frontend.functional.wrapping import scalar_name
 from ...frontend.tensor import Tensor
 from ...ir import ops
+from ...ir.dispatch import _stack
 from .activation import log_softmax, logsigmoid
 from .similarity import pairwise_distance
 
@@ -329,8 +330,13 @@ def gaussian_nll_loss(
     """(log var + (x - t)^2 / var) / 2, var at least eps; `full` adds log(2 pi) / 2."""
     if not isinstance(var, Tensor):
         var = torch.full_like(input, float(var))
-    if tuple(var.shape) != tuple(input.shape) and tuple(input.shape[:-1]) == tuple(var.shape):
-        var = var.unsqueeze(-1)
+    elif _stack.top is None and bool((var.detach() < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if tuple(var.shape) != tuple(input.shape):
+        if tuple(input.shape[:-1]) == tuple(var.shape):
+            var = var.unsqueeze(-1)
+        elif tuple(input.shape[:-1]) != tuple(var.shape[:-1]) or var.shape[-1] != 1:
+            raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
     with torch.no_grad():
@@ -481,6 +487,8 @@ def triplet_margin_loss(
     swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, |a - p| - |a - n| + margin) (Balntas et al., 2016)."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return pairwise_distance(a, b, p, eps)

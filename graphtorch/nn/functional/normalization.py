@@ -102,6 +102,12 @@ def batch_norm(
     Raises ValueError for one value per channel in training.
     """
     affine = () if weight is None else (weight,) if bias is None else (weight, bias)
+    if input.ndim < 2:
+        if input.numel():
+            raise RuntimeError(
+                f"Expected more than 1 value per channel, got input size {list(input.shape)}"
+            )
+        return input * 1
     if training:
         count = input.numel() // max(input.shape[1], 1)
         if count <= 1 and input.numel() > 0:
@@ -190,6 +196,8 @@ def local_response_norm(
         )
     from .padding import pad
 
+    if input.numel() == 0:
+        return input
     squares = (input * input).unsqueeze(1)
     around = [0, 0] * (input.ndim - 2) + [size // 2, (size - 1) // 2]
     padded = pad(squares, around)

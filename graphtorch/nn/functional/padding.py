@@ -59,6 +59,9 @@ def pad(
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got:"
                 f" padding ({a}, {b}) at dimension {dim} of input {list(input.shape)}"
             )
+        if mode == "circular":  # negative amounts crop before anything is repeated
+            x = x.narrow(dim, max(-a, 0), size - max(-a, 0) - max(-b, 0))
+            size, a, b = x.shape[dim], max(a, 0), max(b, 0)
         positions = torch.arange(-a, size + b)
         if mode == "replicate":
             positions = positions.clamp(0, size - 1)
@@ -204,6 +207,16 @@ def _cubic_axis(x: Tensor, dim: int, m: int, scale: float | None, align: bool) -
         term = torch.index_select(x, dim, index) * _along(w, x, dim)
         total = term if total is None else total + term
     return total
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode "nearest"."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode "bilinear" and aligned corners."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
 
 
 def upsample(

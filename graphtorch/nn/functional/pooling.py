@@ -8,20 +8,44 @@ from typing import Any
 import graphtorch as torch
 
 from ...errors import message
+from ...frontend.functional.wrapping import accepts_out
 from ...frontend.tensor import Tensor
 from ...ir import ops
 from .convolution import _tuple
 
 
 def _batched(name: str, input: Tensor, dims: int) -> tuple[Tensor, bool]:
-    if input.ndim == dims + 2:
-        return input, True
-    if input.ndim == dims + 1:
-        return input.unsqueeze(0), False
+    if input.ndim in (dims + 1, dims + 2):
+        batched = input.ndim == dims + 2
+        if 0 in input.shape[1 if batched else 0 :]:
+            raise RuntimeError(
+                message(
+                    f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input,"
+                    f" but got: {list(input.shape)}; non-batch dimensions must have positive length",
+                    operands={"input": input.type_},
+                )
+            )
+        return (input, True) if batched else (input.unsqueeze(0), False)
     text = f"{name}: Expected {dims + 1}D or {dims + 2}D input, but got input of size {list(input.shape)}"
     if name in ("max_pool2d", "max_pool3d"):
         text = f"non-empty {dims + 1}D or {dims + 2}D (batch mode) tensor expected for input"
     raise RuntimeError(message(text, operands={"input": input.type_}))
+
+
+def _check_pads(kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> None:
+    for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True):
+        if k <= 0 or s <= 0 or d <= 0:
+            raise RuntimeError(
+                "kernel size, stride and dilation should be greater than zero, but got"
+                f" kernel_size={k}, stride={s}, dilation={d}"
+            )
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > (d * (k - 1) + 1) // 2:
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and"
+                f" dilation={d}"
+            )
 
 
 def _max(
@@ -36,13 +60,13 @@ def _max(
 ) -> Any:
     x, batched = _batched(f"max_pool{dims}d", input, dims)
     kernel = _tuple(kernel, dims, "kernel_size")
-    stride = kernel if stride is None or stride == [] else _tuple(stride, dims, "stride")
+    stride = (
+        kernel
+        if stride is None or (not isinstance(stride, int) and not len(stride))
+        else _tuple(stride, dims, "stride")
+    )
     padding, dilation = _tuple(padding, dims, "padding"), _tuple(dilation, dims, "dilation")
-    for k, p in zip(kernel, padding, strict=True):
-        if p > k // 2:
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k}"
-            )
+    _check_pads(kernel, stride, padding, dilation)
     values, indices = ops.max_pool(
         x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
@@ -112,8 +136,13 @@ def _average(
 
     x, batched = _batched(f"avg_pool{dims}d", input, dims)
     kernel = _tuple(kernel, dims, "kernel_size")
-    stride = kernel if stride is None or stride == [] else _tuple(stride, dims, "stride")
+    stride = (
+        kernel
+        if stride is None or (not isinstance(stride, int) and not len(stride))
+        else _tuple(stride, dims, "stride")
+    )
     padding = _tuple(padding, dims, "padding")
+    _check_pads(kernel, stride, padding, (1,) * dims)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
     spatial = tuple(x.shape[2:])
@@ -138,7 +167,14 @@ def _average(
     )
     windows = windows[(slice(None), slice(None), *(slice(0, c) for c in counts))]
     total = windows.sum(tuple(range(-dims, 0)))
-    if divisor is not None:
+    if x.dtype.kind in "iu":
+        whole: Any = divisor
+        if divisor is None:
+            whole = _window_sizes(
+                spatial, counts, kernel, stride, padding, count_include_pad, x.dtype
+            )
+        y = torch.div(total, whole, rounding_mode="trunc").to(x.dtype)
+    elif divisor is not None:
         y = total / divisor
     elif (count_include_pad or not any(padding)) and not (
         ceil_mode and any(h > p for h, p in zip(high, padding, strict=True))
@@ -183,6 +219,7 @@ def avg_pool1d(
     return _average(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@accepts_out
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -193,6 +230,7 @@ def avg_pool2d(
     )
 
 
+@accepts_out
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -205,7 +243,24 @@ def avg_pool3d(
 
 def _adaptive_sizes(input: Tensor, output_size: Any, dims: int) -> tuple[int, ...]:
     if isinstance(output_size, int):
-        return (output_size,) * dims
+        output_size = (output_size,) * dims
+    if len(output_size) != dims:
+        numbers = ("one int", "two ints", "three ints")[dims - 1]
+        raise RuntimeError(f"'output_size' should contain {numbers}")
+    if input.ndim <= dims:
+        raise ValueError(f"Input dimension should be at least {dims + 1}")
+    if input.ndim > dims + 2:
+        raise RuntimeError(
+            f"Expected {dims + 1}D or {dims + 2}D tensor, but got {list(input.shape)}"
+        )
+    if any(size is not None and size < 0 for size in output_size):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(output_size)}")
+    for size in input.shape[1:]:
+        if size == 0 and input.ndim == dims + 2:
+            raise RuntimeError(
+                "Expected input to have non-zero size for non-batch dimensions, but input has sizes"
+                f" {list(input.shape)}"
+            )
     return tuple(
         n if o is None else int(o) for o, n in zip(output_size, input.shape[-dims:], strict=True)
     )
@@ -344,6 +399,13 @@ def _unpool(
         )
     else:
         sizes = tuple(output_size)[-dims:]
+    if indices.dtype is not torch.int64:
+        raise RuntimeError("elements in indices should be type int64")
+    if tuple(indices.shape) != tuple(input.shape):
+        raise RuntimeError(
+            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got"
+            f" indices tensor with shape: {list(indices.shape)}"
+        )
     lead = tuple(input.shape[:-dims])
     flat = torch.zeros(*lead, math.prod(sizes), dtype=input.dtype)
     flat = flat.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1))

@@ -8,7 +8,8 @@ from ...frontend.tensor import Tensor
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`."""
+    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, after broadcasting."""
+    x1, x2 = torch.broadcast_tensors(x1, x2)
     n1 = torch.clamp(torch.sqrt((x1 * x1).sum(dim)), min=eps)
     n2 = torch.clamp(torch.sqrt((x2 * x2).sum(dim)), min=eps)
     return (x1 * x2).sum(dim) / (n1 * n2)

@@ -106,6 +106,8 @@ def counterpart(value: Any) -> Any:
 
 def _rebound(function: types.FunctionType) -> Callable:
     """The same code over graphtorch."""
+    if function.__name__ == "wrapper_set_seed":
+        return _seeded
     names = _names_used(function.__code__)
     space: dict[str, Any] = {"__builtins__": __builtins__}
     made = types.FunctionType(
@@ -157,5 +159,7 @@ def method_of(entry: Any, suffix: str = "") -> Callable:
     variant = entry.inplace_variant if suffix else entry.method_variant
     if isinstance(variant, types.FunctionType) and variant.__module__.startswith("torch.testing"):
         return _rebound(variant)
+    if isinstance(variant, functools.partial):
+        return counterpart(variant)
     name = getattr(variant, "__name__", entry.name.rsplit(".", 1)[-1] + suffix)
     return named(f"Tensor.{name}")
