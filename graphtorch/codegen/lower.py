@@ -62,6 +62,7 @@ class Lowering:
         self.kernels: dict[str, KernelSource] = {}
         self.keys: dict[int, tuple[KernelSource, str]] = {}
         self.bodies: dict[Any, tuple[Graph, list[Piece]]] = {}
+        self.views_read: dict[tuple[Node, Access], Node] = {}  # made dense for convolutions
         self.copied = copied_values(graph, SPECIAL)
         self.returned: set[int] = set()  # buffers whose type is an output's
 

@@ -2,8 +2,8 @@
 
     body:   view* -> matmul | conv | ... -> (views and pointwise ops)* -> outputs
 
-Views of the operands become layouts (a transposed operand is read transposed, an expanded one with
-stride 0); the pointwise ops become the epilogue's scalar program, its operands layouts over the
+Views of a matmul's operands become layouts (a transposed operand is read transposed, an expanded one
+with stride 0), those of a convolution's are copied; the pointwise ops become the epilogue's scalar program, its operands layouts over the
 contraction's result.
 """
 
@@ -42,10 +42,15 @@ def lower_contraction(
     ]
     epilogue = _Epilogue(body, product)
     described = epilogue.describe(tuple(layouts))
-    sources = [_operand_layout(x) for x in product.operands]
-    description = _description(product, [layout for _, layout in sources], described)
+    if product.op.name == "matmul":
+        sources = [_operand_layout(x) for x in product.operands]
+        a, b = (layout for _, layout in sources)
+        description: Contraction | Convolution = _folded(product, a, b, described)
+        slots = [lowering.dense(bound[node]) for node, _ in sources]
+    else:  # convolutions walk dense images
+        description = _convolution(product, described)
+        slots = [lowering.dense(_outer(lowering, x, bound)) for x in product.operands]
     planned = lowering.plan(description)
-    slots = [lowering.dense(bound[node]) for node, _ in sources]
     slots += [lowering.dense(bound[node]) for node in epilogue.operands]
     for inner, result in zip(body.outputs, results, strict=True):
         slots.append(lowering.placed(result, tensor_type(inner)))
@@ -97,9 +102,19 @@ def _inplace_slots(product: Node, epilogue: Epilogue, slots: list[int]) -> list[
     ]
 
 
-def _description(product: Node, layouts: list[Layout], epilogue: Epilogue) -> Any:
-    if product.op.name == "matmul":
-        return _folded(product, layouts[0], layouts[1], epilogue)
+def _outer(lowering: Lowering, node: Node, bound: dict[Node, Node]) -> Node:
+    """A view inside the body as a view of the graph's value; the same one for all that read it."""
+    if node in bound:
+        return bound[node]
+    source, access = _access(node)
+    key = (bound[source], access)
+    if key not in lowering.views_read:
+        inputs = tuple(_outer(lowering, x, bound) for x in node.operands)
+        lowering.views_read[key] = node.with_inputs(inputs)
+    return lowering.views_read[key]
+
+
+def _convolution(product: Node, epilogue: Epilogue) -> Convolution:
     a, b = product.operands
     attrs = product.attrs
     kind, input, weight = {
