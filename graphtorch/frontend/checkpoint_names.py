@@ -28,11 +28,32 @@ _ELSEWHERE: dict[str, str] = {
     "nn.modules.conv": "LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d"
     " LazyConvTranspose3d",
     "nn.modules.linear": "LazyLinear",
+    "nn.modules.pooling": "FractionalMaxPool2d FractionalMaxPool3d",
+    "nn.modules.loss": "LinearCrossEntropyLoss",
+    "nn.modules.linear_cross_entropy_options": "LinearCrossEntropyOptions",
     "nn.parallel.data_parallel": "DataParallel",
+    "optim": "Adafactor Muon",
+    "utils.data.distributed": "DistributedSampler",
 }
+_MODULE_FILES = frozenset(
+    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear loss"
+    " normalization padding pixelshuffle pooling rnn sparse transformer upsampling".split()
+)
+_OPTIMISERS = {"SparseAdam": "sparse_adam", "Optimizer": "optimizer"}
 _PLACES = {name: module for module, names in _ELSEWHERE.items() for name in names.split()}
 # where functions and values are looked for by name
-_ROOMS = ("", "nn.functional", "nn.init", "linalg", "special", "fft", "optim", "optim.lr_scheduler")
+_ROOMS = (
+    "nn.functional",
+    "",
+    "nn",
+    "nn.init",
+    "linalg",
+    "special",
+    "fft",
+    "optim",
+    "distributions",
+    "nn.utils",
+)
 _HERE = {  # PyTorch's own names for what users know under another
     "torch._C._VariableFunctionsClass": "",
     "torch._C._VariableFunctions": "",
@@ -64,8 +85,13 @@ def find(module: str, name: str) -> Any:
         return _attribute(_room(""), known)
     rest = module.partition(".")[2]
     tried = [rest] if rest.split(".")[0] != "_C" else []
-    if rest.startswith("nn.modules"):
-        tried += ["nn.modules", "nn"]
+    if rest.startswith(
+        ("nn.", "optim.", "utils.data.", "distributions.")
+    ):  # other files, same rooms
+        parent = rest.rpartition(".")[0]
+        while parent:
+            tried.append(parent)
+            parent = parent.rpartition(".")[0]
     elif rest.startswith("_C"):
         tried += _ROOMS
         for prefix in _PREFIXES:
@@ -83,8 +109,6 @@ def find(module: str, name: str) -> Any:
                 raise
         except AttributeError:
             pass
-    if rest.startswith("nn.") and "." in rest:  # torch.nn.backends and the like of old files
-        raise AttributeError(f"{module}.{name} is unknown here")
     raise AttributeError(f"{module}.{name} is unknown here")
 
 
@@ -94,14 +118,7 @@ def torch_name(value: Any) -> tuple[str, str] | None:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
     if module != _PACKAGE and not module.startswith(_PACKAGE + "."):
         return None
-    rest = module[len(_PACKAGE) + 1 :]
-    candidates = []
-    if name in _PLACES:
-        candidates.append(_PLACES[name])
-    if not rest.startswith("frontend"):
-        candidates.append(rest)
-    candidates += _ROOMS
-    for path in candidates:
+    for path in (*_own_places(module[len(_PACKAGE) + 1 :], name), *_ROOMS):
         place = f"torch.{path}" if path else "torch"
         try:
             if find(place, name) is value:
@@ -109,6 +126,24 @@ def torch_name(value: Any) -> tuple[str, str] | None:
         except AttributeError:
             pass
     return None
+
+
+def _own_places(path: str, name: str) -> list[str]:
+    """The files in which PyTorch has a class of that name, if it has it under one of ours."""
+    if name in _PLACES:
+        return [_PLACES[name]]
+    folder, _, file = path.rpartition(".")
+    if path.startswith("optim.lr_scheduler"):
+        return ["optim.lr_scheduler"]
+    if folder == "optim" and file != "swa_utils":
+        return [f"optim.{_OPTIMISERS.get(name, name.lower())}"]
+    if folder == "nn.modules":
+        return [path] if file in _MODULE_FILES else []
+    if path == "nn.parameter" or path.startswith(
+        ("nn.utils", "distributions", "utils.data", "optim.swa_utils")
+    ):
+        return [path]
+    return []
 
 
 def find_any(module: str, name: str) -> Any:

@@ -65,8 +65,10 @@ def globals_of(data: bytes) -> set[tuple[str, str]]:
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name in ("GLOBAL", "INST"):
             module, _, name = argument.partition(" ")
-            found.add((module, name))
-        elif opcode.name == "STACK_GLOBAL":
+            found.add(
+                ({"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module), name)
+            )
+        elif opcode.name == "STACK_GLOBAL" and len(strings) > 1:
             found.add((strings[-2], strings[-1]))
         elif "UNICODE" in opcode.name:
             strings.append(argument)

@@ -63,11 +63,12 @@ class _Writes:
 
     _name: Callable[[str, str], Any]  # what stands for one of PyTorch's names
     _storages: Any
+    _legacy: bool  # whether PyTorch's reader of its old format will read this
     _names: dict[tuple[str, str], Any]
     _plain: dict[int, tuple[Any, Any]]  # id of a dict of ours -> what is written for it, the dict
 
-    def _start(self, storages: Any) -> None:
-        self._storages = storages
+    def _start(self, storages: Any, legacy: bool) -> None:
+        self._storages, self._legacy = storages, legacy
         self._names, self._plain = {}, {}
 
     def persistent_id(self, value: Any) -> Any:
@@ -80,7 +81,8 @@ class _Writes:
                 kind = self._name("torch.storage", "UntypedStorage")
             else:
                 kind = self._name("torch", STORAGE_NAMES[value.dtype])
-            return "storage", kind, str(value.number), value.location, value.count
+            views = (None,) if self._legacy else ()
+            return "storage", kind, str(value.number), value.location, value.count, *views
         return None
 
     def _reference(self, number: int, piece: Piece, location: str) -> _StorageReference:
@@ -215,7 +217,7 @@ class _Unnamed:
         }[name]
 
 
-def _pickled(value: Any, pickle_module: Any, protocol: int) -> tuple[bytes, Blocks]:
+def _pickled(value: Any, pickle_module: Any, protocol: int, legacy: bool) -> tuple[bytes, Blocks]:
     if pickle_module is None or pickle_module is pickle:
         base: type = pickle._Pickler  # type: ignore[attr-defined]
     else:
@@ -226,7 +228,7 @@ def _pickled(value: Any, pickle_module: Any, protocol: int) -> tuple[bytes, Bloc
     def dump(storages: Any) -> bytes:
         file = io.BytesIO()
         pickler = kind(file, protocol)
-        pickler._start(storages)
+        pickler._start(storages, legacy)
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, _DEEPEST))  # Python's own frames, several a level
         try:
@@ -284,8 +286,8 @@ def save(
     >>> file = io.BytesIO()
     >>> torch.save(torch.nn.Linear(2, 1).state_dict(), file)
     """
-    pickled, storages = _pickled(obj, pickle_module, pickle_protocol)
     zipped = _use_new_zipfile_serialization
+    pickled, storages = _pickled(obj, pickle_module, pickle_protocol, not zipped)
     if not isinstance(f, str | os.PathLike):
         if not hasattr(f, "write"):
             raise AttributeError(

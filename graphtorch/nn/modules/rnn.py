@@ -18,6 +18,7 @@ from typing import Any
 
 import graphtorch as torch
 
+from ...frontend import autocasting
 from ...frontend.tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -134,6 +135,19 @@ class RNNBase(Module):
     def _flat_weights(self) -> list[Parameter]:
         return [weight for weights in self.all_weights for weight in weights]
 
+    def __getstate__(self) -> dict:
+        """What a pickle takes along: also the two lists that PyTorch keeps beside the parameters."""
+        names = [name for names in self._all_weights for name in names]
+        return {
+            **super().__getstate__(),
+            "_flat_weights_names": names,
+            "_flat_weights": self._flat_weights,
+        }
+
+    def __setstate__(self, state: dict) -> None:
+        ours = {key: value for key, value in state.items() if not key.startswith("_flat_weight")}
+        super().__setstate__({"proj_size": 0, **ours})
+
     def flatten_parameters(self) -> None:
         """Nothing to do here: PyTorch packs weights for cuDNN."""
 
@@ -163,7 +177,7 @@ class RNNBase(Module):
 
     def _check(self, input: Tensor, packed: bool) -> None:
         weight = self._flat_weights[0]
-        if input.dtype != weight.dtype:
+        if input.dtype != weight.dtype and autocasting.state.now is None:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype})."
                 f" Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"

@@ -18,6 +18,8 @@ from .rnn import GATES, step
 class RNNCellBase(Module):
     """One step of one recurrent layer."""
 
+    _mode: str  # a key of GATES
+
     def __init__(
         self,
         mode: str,
@@ -31,7 +33,6 @@ class RNNCellBase(Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
-        self._mode = mode
         gates = GATES[mode] * hidden_size
 
         def parameter(*shape: int) -> Parameter:
@@ -126,12 +127,18 @@ class RNNCell(RNNCellBase):
         )
         self.nonlinearity = nonlinearity
 
+    @property
+    def _mode(self) -> str:  # type: ignore[override]
+        return f"RNN_{self.nonlinearity.upper()}"
+
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._cell(input, hx, None)[0]
 
 
 class GRUCell(RNNCellBase):
     """One step of `GRU`."""
+
+    _mode = "GRU"
 
     def __init__(
         self,
@@ -149,6 +156,8 @@ class GRUCell(RNNCellBase):
 
 class LSTMCell(RNNCellBase):
     """One step of `LSTM`; the state is (h, c)."""
+
+    _mode = "LSTM"
 
     def __init__(
         self,

@@ -119,6 +119,9 @@ class TransformerEncoderLayer(_Layer):
             2,
             factory,
         )
+        # 1, 2 or 0: PyTorch's layer asks this of a module that was saved here
+        self.activation_relu_or_gelu = (F.relu, F.gelu, self.activation).index(self.activation) + 1
+        self.activation_relu_or_gelu %= 3
 
     def forward(
         self,
