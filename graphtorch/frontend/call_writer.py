@@ -74,6 +74,9 @@ class CallWriter:
                     else:
                         self.arguments[id(leaf)] = path
         written = [c for c in tracer.captured.values() if c.written]
+        for c in written:
+            if c.tensor._node is not None:
+                raise UnsupportedError(f"{c.name} is written in place and has a gradient history")
         if written:
             self._aliases(list(tracer.captured.values()), written)
 

@@ -186,6 +186,7 @@ class CompiledFunction:
         pullback = None
         for expression, leaf in _argument_names(self._shown, args, kwargs):
             if isinstance(leaf, Tensor):
+                tracer.arguments.add(id(leaf))
                 tracer.name_input(leaf, expression)
             else:
                 watcher._look_into(leaf)

@@ -10,7 +10,7 @@ from ..errors import UnsupportedError
 from ..ir.types import DType
 from .device import device
 from .tensor import Tensor
-from .trace import Tracer, _root
+from .trace import Tracer
 
 # what a call may hand back as the very thing that the traced call made
 _CONSTANT = (
@@ -38,7 +38,7 @@ class Outputs:
             g for _, g in grads if g is not None
         ]
         for tensor in tensors:
-            roots.setdefault(id(_root(tensor)), set()).add(id(tensor))
+            roots.setdefault(id(tracer.root(tensor)), set()).add(id(tensor))
         self._shared = {root for root, members in roots.items() if len(members) > 1}
         self.leaves = [self._place(leaf) for leaf in leaves]
         self.grads = [
@@ -58,11 +58,11 @@ class Outputs:
         tracer = self.tracer
         if id(leaf) in tracer.captured:
             return ("input", tracer.captured[id(leaf)])
-        root = _root(leaf)
+        root = tracer.root(leaf)
         if id(root) in tracer.captured and root is not leaf:
-            return ("view", ("input", tracer.captured[id(root)]), chain_of(leaf))
+            return ("view", ("input", tracer.captured[id(root)]), chain_of(tracer, leaf))
         if id(root) in self._shared and root is not leaf:
-            return ("view", self._produce(root), chain_of(leaf))
+            return ("view", self._produce(root), chain_of(tracer, leaf))
         return self._produce(leaf)
 
     def _produce(self, tensor: Tensor) -> tuple:
@@ -73,11 +73,11 @@ class Outputs:
         return ("output", position)
 
 
-def chain_of(tensor: Tensor) -> list[tuple[Any, Any]]:
+def chain_of(tracer: Tracer, tensor: Tensor) -> list[tuple[Any, Any]]:
     """The view ops from the root to `tensor`, outermost first."""
     steps = []
-    while tensor._view is not None:
-        parent, op, attrs = tensor._view
+    while (view := tracer.view_of(tensor)) is not None:
+        parent, op, attrs = view
         steps.append((op, attrs))
         tensor = parent
     return steps[::-1]

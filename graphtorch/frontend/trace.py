@@ -46,6 +46,7 @@ class Tracer:
     def __init__(self, name: str):
         self.builder = GraphBuilder(name)
         self.captured: dict[int, Captured] = {}
+        self.arguments: set[int] = set()  # ids of the call's tensors
         self.scalars: list[RuntimeScalar] = []
         self.value_guards: list[ValueGuard] = []
         self.deferred: list[Callable[[], Any]] = []
@@ -145,8 +146,9 @@ class Tracer:
         here = traced is not None and traced[0] is self
         if here and traced[1] is not None and traced[2] == tensor._version:
             return traced[1]
-        if tensor._view is not None:
-            parent, op, attrs = tensor._view
+        view = self.view_of(tensor)
+        if view is not None:
+            parent, op, attrs = view
             node = self.builder.add(op, (self.value(parent),), attrs, source=self._source())
             if tensor._node is None:
                 self.detached.add(node)
@@ -155,6 +157,26 @@ class Tracer:
         if here and traced[1] is None:
             return self._constant(tensor)
         return self.capture(tensor).node
+
+    def view_of(self, tensor: Tensor) -> Any:
+        """(parent, op, attrs) of a view; None for what the graph must know by itself.
+
+        An argument is another view at every call, whatever it shows; a leaf that requires grad is
+        where gradients go.
+        """
+        view = tensor._view
+        if view is None or id(tensor) in self.arguments or id(tensor) in self.captured:
+            return None
+        traced = tensor._traced
+        if tensor._requires_grad and (traced is None or traced[0] is not self):
+            return None
+        return view
+
+    def root(self, tensor: Tensor) -> Tensor:
+        """The tensor whose buffer this one shows, as far as the graph goes."""
+        while (view := self.view_of(tensor)) is not None:
+            tensor = view[0]
+        return tensor
 
     def name_input(self, tensor: Tensor, name: str) -> None:
         """Ask that `tensor`, if captured, be called `name`."""
@@ -196,11 +218,11 @@ class Tracer:
 
     def write(self, tensor: Tensor, value: Tensor) -> None:
         """`tensor`'s buffer now holds `value`: do it, and record what it means for the root."""
-        self._refuse_in_pullback("writes into a tensor", _root(tensor))
+        self._refuse_in_pullback("writes into a tensor", self.root(tensor))
         node = self.value(value)
         if node.type != tensor.type_:
             raise CompileError(message(f"in-place write of {node.type} into {tensor.type_}"))
-        root = _root(tensor)
+        root = self.root(tensor)
         self.value(root)  # a root made of Python data becomes a node before it changes
         captured = self.captured.get(id(root))
         if captured is not None and not captured.written:
@@ -214,7 +236,7 @@ class Tracer:
         self._put(tensor, node, storage)
 
     def _put(self, tensor: Tensor, node: Node, storage: Storage) -> None:
-        view = tensor._view
+        view = self.view_of(tensor)
         if view is not None:
             parent, op, attrs = view
             storage.version -= 1
@@ -383,12 +405,6 @@ class Tracer:
             if tensor is not None and tensor._traced is not None and tensor._traced[0] is self:
                 tensor._traced = None
         self._touched.clear()
-
-
-def _root(tensor: Tensor) -> Tensor:
-    while tensor._view is not None:
-        tensor = tensor._view[0]
-    return tensor
 
 
 def _tensor_name(tensor: Tensor) -> str:
