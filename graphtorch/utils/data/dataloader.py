@@ -254,7 +254,11 @@ def _rows(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:
     return fetch
 
 
-class _Here:
+class _BaseDataLoaderIter:
+    """What iterating over a DataLoader gives."""
+
+
+class _Here(_BaseDataLoaderIter):
     """Fetches in this process."""
 
     def __init__(self, loader: DataLoader, indices: Iterator[Any]):
@@ -322,7 +326,7 @@ class _Workers:
             self.stop()
 
 
-class _Ahead:
+class _Ahead(_BaseDataLoaderIter):
     """Hands batches to the workers in turn and takes them back in the same order."""
 
     def __init__(self, loader: DataLoader, workers: _Workers, indices: Iterator[Any]):
@@ -404,3 +408,6 @@ class _Ahead:
 
 
 _collate_fn_t = Callable[[list[Any]], Any]  # PyTorch's name of the type
+
+# PyTorch's names of the two
+_SingleProcessDataLoaderIter, _MultiProcessingDataLoaderIter = _Here, _Ahead

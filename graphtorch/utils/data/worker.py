@@ -162,5 +162,10 @@ def _seed(base_seed: int, worker: int) -> None:
     seed = base_seed + worker
     random.seed(seed)
     manual_seed(seed)
-    words = [worker, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))
+    np.random.seed(_generate_state(base_seed, worker))
+
+
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """Four words to seed NumPy with, as PyTorch makes them."""
+    words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return np.random.SeedSequence(words).generate_state(4).tolist()
