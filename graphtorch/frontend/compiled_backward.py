@@ -129,7 +129,8 @@ class Attacher:
         )
         node.attacher = self
         node.arrays = [
-            outputs[i] if from_outputs else inputs[i]._array for from_outputs, i in self.sources
+            outputs[i] if from_outputs else contiguous(inputs[i]._array)
+            for from_outputs, i in self.sources
         ]
         node.inputs = inputs
         node.input_versions = [

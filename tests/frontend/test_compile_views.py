@@ -97,3 +97,12 @@ def test_a_write_into_a_tensor_with_history_leaves():
         f(x, w).sum().backward()
         assert x.grad_fn is not None
     assert w.grad.tolist() == [2.0, 2.0]
+
+
+def test_the_backward_reads_an_argument_with_strides():
+    f = torch.compile(lambda x, w: (x @ w).sum())
+    for i in range(3):
+        x = torch.randn(5, 4).t()
+        w = torch.randn(5, 2, requires_grad=True)
+        f(x, w).backward()
+        assert torch.allclose(w.grad, x.sum(0)[:, None].expand(5, 2))
