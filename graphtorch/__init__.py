@@ -44,7 +44,8 @@ from .frontend.windows import (
 from .frontend.creation import range_inclusive as range
 from .frontend.device import device, get_default_device, set_default_device
 from .frontend.formats import (
-    channels_last, channels_last_3d, contiguous_format, layout, memory_format, preserve_format, sparse_coo, strided,
+    channels_last, channels_last_3d, contiguous_format, layout, memory_format, preserve_format, sparse_bsc, sparse_bsr,
+    sparse_coo, sparse_csc, sparse_csr, strided,
 )  # fmt: skip
 from .frontend.functional.comparison import (
     allclose, eq, equal, ge, greater, greater_equal, gt, is_nonzero, isclose, isin, le, less, less_equal,
@@ -147,7 +148,7 @@ from .frontend.tensor import Tensor
 from .ir.types import DType as dtype
 from .ir.types import (
     bfloat16, complex32, complex64, complex128, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float16, float32,
-    float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
+    float64, int8, int16, int32, int64, qint8, qint32, quint2x4, quint4x2, quint8, uint8, uint16, uint32, uint64,
 )  # fmt: skip
 from .ir.types import bool_ as bool
 
@@ -195,6 +196,10 @@ _LATER = {
         " is_same_size is_signed is_vulkan_available is_warn_always_enabled set_default_tensor_type"
         " set_deterministic_debug_mode set_flush_denormal set_num_interop_threads set_warn_always"
     ).split(), "frontend.machine"),
+    **dict.fromkeys((
+        "set_autocast_enabled set_autocast_dtype is_autocast_cache_enabled set_autocast_cache_enabled clear_autocast_cache"
+        " autocast_increment_nesting autocast_decrement_nesting"
+    ).split(), "frontend.autocasting"),
     **dict.fromkeys((
         "channel_shuffle conv_transpose3d hardshrink pdist pixel_unshuffle rms_norm rrelu"
     ).split(), "nn.functional"),

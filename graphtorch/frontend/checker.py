@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.types import DType
-from . import grad_mode, pytree
+from . import autocasting, grad_mode, pytree
 from .snapshot import ModuleState, group_picture, snapshot
 from .tensor import Tensor
 
@@ -24,7 +24,11 @@ class Checker:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"Tensor": Tensor, "grad": grad_mode.state}
+        self.names: dict[str, Any] = {
+            "Tensor": Tensor,
+            "grad": grad_mode.state,
+            "autocast": autocasting.state,
+        }
         self._count = 0
 
     def name(self, value: Any, stem: str = "k") -> str:

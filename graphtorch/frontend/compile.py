@@ -29,6 +29,7 @@ from ..ir import dispatch
 from ..ir.graph import Graph
 from . import pytree
 from .allocator import release_memory
+from .autocasting import state as autocast_state
 from .checker import Checker
 from .grad_mode import state as grad_state
 from .guards import Watcher
@@ -226,6 +227,7 @@ class CompiledFunction:
 
     def _guards(self, checker: Checker, tracer: Tracer, watcher: Watcher) -> None:
         checker.require(f"grad.enabled is {grad_state.enabled}", "grad mode")
+        checker.require(f"autocast.now is {checker.name(autocast_state.now, 'd')}", "autocast")
         for holder, name, picture, value in watcher.reads.values():
             checker.reading(holder, name, picture, value)
         checker.modules(list(watcher.modules.values()))

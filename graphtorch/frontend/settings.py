@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.types import bfloat16, float16
+from .autocasting import get_autocast_dtype as get_autocast_dtype
+from .autocasting import is_autocast_enabled as is_autocast_enabled
 from .tensor import Tensor
 from .untyped_storage import TypedStorage, UntypedStorage
 
@@ -52,16 +53,6 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """Always "highest"."""
     return "highest"
-
-
-def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether automatic mixed precision is on."""
-    return False
-
-
-def get_autocast_dtype(device_type: str) -> Any:
-    """What `autocast` would cast to by default."""
-    return float16 if device_type == "cuda" else bfloat16
 
 
 def _assert(condition: Any, message: str) -> None:
