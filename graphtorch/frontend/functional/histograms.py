@@ -15,7 +15,7 @@ from .wrapping import accepts_out, check_tensor, concrete, fresh, scalar_name
 
 def _check(name: str, input: Tensor, weight: Tensor | None) -> None:
     if check_tensor(name, input)._array.dtype.kind != "f":
-        raise RuntimeError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
     if weight is not None and weight._array.dtype != input._array.dtype:
         raise RuntimeError(
             message(

@@ -84,7 +84,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
             f"unravel_index(): argument 'indices' must be Tensor, not {type(indices).__name__}"
         )
     if indices._array.dtype.kind not in "iu":
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if not hasattr(shape, "__index__") and not isinstance(shape, (tuple, list)):
         raise ValueError(f"expected shape to be int or sequence of ints, but got {shape!r}")
     extents = sizes((shape,)) if not hasattr(shape, "__index__") else (int(shape),)

@@ -239,6 +239,10 @@ def gradient(
             "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to"
             f" 'self.dim() - dims.size()' ({len(dims)}), but got a list of length {len(spacing)}"
         )
+    if len(dims) > len(shape):
+        raise RuntimeError(
+            f"torch.gradient expected at most {len(shape)} dims or spacings, but got {len(dims)}"
+        )
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"dim {dims[0]} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
