@@ -88,13 +88,24 @@ float8_e5m2fnuz = _dtype("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2f
 class _NotHeld:
     """Stands where NumPy's dtype would be: asking NumPy for an array of it says what is wrong."""
 
+    def __init__(self, name: str):
+        self.name = name
+
     @property
     def dtype(self) -> Any:
-        raise UnsupportedError("there are no tensors of complex32; use torch.complex64")
+        raise UnsupportedError(f"there are no tensors of {self.name}")
 
 
-# a name to compare with: no tensor has it
-complex32 = DType("complex32", "c32", _NotHeld(), "c", 4)  # type: ignore[arg-type]
+def _named(name: str, short: str, kind: str, itemsize: int) -> DType:
+    return DType(name, short, _NotHeld(name), kind, itemsize)  # type: ignore[arg-type]
+
+
+# names to compare with: no tensor has them
+NAMED: tuple[DType, ...] = (
+    _named("complex32", "c32", "c", 4), _named("qint8", "q8", "i", 1), _named("quint8", "qu8", "u", 1),
+    _named("qint32", "q32", "i", 4), _named("quint4x2", "qu4x2", "u", 1), _named("quint2x4", "qu2x4", "u", 1),
+)  # fmt: skip
+complex32, qint8, quint8, qint32, quint4x2, quint2x4 = NAMED
 
 DTYPES: tuple[DType, ...] = (
     float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_, complex64, complex128,
@@ -112,7 +123,7 @@ EAGER_ONLY = frozenset(d.numpy for d in STORED) | {complex64.numpy, complex128.n
 
 def dtype_by_name(name: str) -> DType:
     """Return the dtype PyTorch calls `name`; raises KeyError."""
-    return complex32 if name == "complex32" else BY_NAME[name]
+    return BY_NAME[name] if name in BY_NAME else {d.name: d for d in NAMED}[name]
 
 
 @dataclass(frozen=True, slots=True)
