@@ -52,7 +52,6 @@ def set_item(self: Tensor, item: Any, value: Any) -> None:
             _store(self._array, key, value)
             touched(self)
             return
-    view, advanced = _taken_apart(self, item)
     if not isinstance(value, Tensor):
         from .from_data import tensor
 
@@ -63,15 +62,16 @@ def set_item(self: Tensor, item: Any, value: Any) -> None:
         ):
             value = int(value)
         value = tensor(value, dtype=self.dtype)
+    mask = _lone_mask(item)
+    if (
+        mask is not None
+        and value._array.ndim == 0
+        and mask._array.shape == self._array.shape[: mask._array.ndim]
+    ):
+        _write_under_mask(self, mask, value)  # without asking where the mask holds
+        return
+    view, advanced = _taken_apart(self, item)
     if advanced:
-        mask = _lone_mask(item)
-        if (
-            mask is not None
-            and value._array.ndim == 0
-            and mask._array.shape == self._array.shape[: mask._array.ndim]
-        ):
-            _write_under_mask(self, mask, value)
-            return
         view._write(with_index(view, advanced, value, False))
         return
     value = promotion.cast(value, BY_NUMPY[view._array.dtype])

@@ -106,3 +106,19 @@ def test_the_backward_reads_an_argument_with_strides():
         w = torch.randn(5, 2, requires_grad=True)
         f(x, w).backward()
         assert torch.allclose(w.grad, x.sum(0)[:, None].expand(5, 2))
+
+
+def test_a_number_written_under_a_mask_needs_no_values_in_python():
+    @torch.compile
+    def f(x, m):
+        y = x.clone()
+        y[y > 0.5] = 0.0
+        y[m] = -1
+        return y
+
+    for i in range(3):
+        torch.manual_seed(i)
+        x, m = torch.rand(20, 10), torch.rand(20) > 0.5
+        expected = torch.where(m[:, None], -torch.ones(20, 10), torch.where(x > 0.5, 0.0, x))
+        assert torch.equal(f(x, m), expected)
+    assert f.cache_info()[:2] == (2, 1) and not f.variants[0].trace.value_guards
