@@ -188,6 +188,8 @@ def rrelu(
     inplace: bool = False,
 ) -> Tensor:
     """leaky_relu with a slope drawn from U(lower, upper) per element in training, its mean otherwise."""
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     leaking = input.detach() <= 0

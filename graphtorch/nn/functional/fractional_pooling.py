@@ -63,7 +63,9 @@ def _pool(
         shape[i], shape[dims + i] = out, k
         places = places * n + starts.reshape(*lead, *shape)
     places = places.reshape(*lead, math.prod(pooled), math.prod(window))
-    taps = x.reshape(*lead, 1, -1).expand(*lead, places.shape[2], -1).gather(-1, places)
+    taps = (
+        x.reshape(*lead, 1, math.prod(sizes)).expand(*lead, places.shape[2], -1).gather(-1, places)
+    )
     best = taps.argmax(-1, keepdim=True)
     values = taps.gather(-1, best).reshape(*lead, *pooled)
     indices = places.gather(-1, best).reshape(*lead, *pooled)

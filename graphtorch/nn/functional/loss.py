@@ -426,6 +426,15 @@ def multilabel_soft_margin_loss(
     return _reduce(loss.sum(-1) / input.shape[-1], _reduction(reduction, size_average, reduce))
 
 
+def _check_scores(input: Tensor) -> None:
+    """[classes] or [batch, classes], where only the batch may be empty."""
+    if input.ndim > 2 or (input.ndim and input.shape[-1] == 0):
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got:"
+            f" {list(input.shape)}"
+        )
+
+
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
     size_average: Any = None, reduce: Any = None, reduction: str = "mean",
@@ -433,8 +442,16 @@ def multi_margin_loss(
     """sum over i != t of max(0, margin - x[t] + x[i])^p / C."""
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
-    single = input.ndim == 1
-    x, t = (input.unsqueeze(0), target.reshape(1)) if single else (input, target)
+    reduction = _reduction(reduction, size_average, reduce)
+    _check_scores(input)
+    if weight is not None and weight.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    single = input.ndim < 2
+    x, t = (input.reshape(1, -1), target.reshape(-1)) if single else (input, target)
+    if weight is not None and tuple(weight.shape) != (x.shape[1],):
+        raise RuntimeError(
+            f"inconsistent weight size, expected {x.shape[1]} but got {list(weight.shape)}"
+        )
     if t.ndim != 1 or t.shape[0] != x.shape[0]:
         raise RuntimeError(
             "inconsistent target size, expected target tensor should be 1-D with size equal to the input's"
@@ -446,7 +463,7 @@ def multi_margin_loss(
         hinge = hinge * weight[t].unsqueeze(1)
     others = torch.arange(x.shape[1]) != t.unsqueeze(1)
     loss = torch.where(others, hinge, torch.zeros_like(hinge)).sum(1) / x.shape[1]
-    return _reduce(loss.squeeze(0) if single else loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss.squeeze(0) if single else loss, reduction)
 
 
 def multilabel_margin_loss(
@@ -457,8 +474,14 @@ def multilabel_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """sum over targets j and non-targets i of max(0, 1 - (x[j] - x[i])) / C; targets end at the first -1."""
-    single = input.ndim == 1
-    x, t = (input.unsqueeze(0), target.unsqueeze(0)) if single else (input, target)
+    reduction = _reduction(reduction, size_average, reduce)
+    _check_scores(input)
+    if target.numel() != input.numel() or (input.ndim == 2 and target.shape != input.shape):
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    single = input.ndim < 2
+    x, t = (input.reshape(1, -1), target.reshape(1, -1)) if single else (input, target)
     valid = torch.cumprod((t >= 0).to(torch.int64), 1) == 1
     safe = torch.where(valid, t, torch.zeros_like(t))
     is_target = (
@@ -467,7 +490,7 @@ def multilabel_margin_loss(
     gaps = torch.clamp(1 - (x.gather(1, safe).unsqueeze(2) - x.unsqueeze(1)), min=0)
     counted = valid.unsqueeze(2) & ~is_target.unsqueeze(1)
     loss = torch.where(counted, gaps, torch.zeros_like(gaps)).sum((1, 2)) / x.shape[1]
-    return _reduce(loss.squeeze(0) if single else loss, _reduction(reduction, size_average, reduce))
+    return _reduce(loss.squeeze(0) if single else loss, reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -475,6 +498,8 @@ def triplet_margin_with_distance_loss(
     margin: float = 1.0, swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, d(a, p) - d(a, n) + margin) with any distance."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:

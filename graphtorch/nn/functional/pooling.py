@@ -67,6 +67,11 @@ def _max(
     )
     padding, dilation = _tuple(padding, dims, "padding"), _tuple(dilation, dims, "dilation")
     _check_pads(kernel, stride, padding, dilation)
+    for n, k, p, d in zip(x.shape[2:], kernel, padding, dilation, strict=True):
+        if n + 2 * p < d * (k - 1) + 1 and not ceil_mode:
+            raise RuntimeError(
+                f"Given input size: {tuple(x.shape[1:])}. Output size is too small for kernel_size={kernel}"
+            )
     values, indices = ops.max_pool(
         x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )

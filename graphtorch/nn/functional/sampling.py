@@ -1,12 +1,15 @@
-"""Sampling images on grids of positions: `grid_sample` and `affine_grid`."""
+"""Sampling images and volumes on grids of positions: `grid_sample` and `affine_grid`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import graphtorch as torch
 
-from ...errors import UnsupportedError, message
+from ...errors import message
 from ...frontend.tensor import Tensor
 
 
@@ -43,7 +46,69 @@ def _reflected(x: Tensor, size: int, align_corners: bool) -> Tensor:
     turns = torch.floor(x.detach() / span)
     rest = x - turns * span
     back = turns.remainder(2) == 1
-    return (torch.where(back, span - rest, rest) + low).clamp(0, size - 1)
+    return _clipped(torch.where(back, span - rest, rest) + low, size)
+
+
+def _clipped(x: Tensor, size: int) -> Tensor:
+    """Within the image; at its very border the gradient is already 0, as in PyTorch."""
+    inside = (x > 0) & (x < size - 1)
+    return torch.where(inside, x, x.detach().clamp(0, size - 1))
+
+
+def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> int:
+    """The number of spatial dims; raises what PyTorch raises."""
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got:"
+            f" '{mode}'"
+        )
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but"
+            f" got: '{padding_mode}'"
+        )
+    operands = {"input": input.type_, "grid": grid.type_}
+    dims = input.ndim - 2
+    if dims not in (2, 3) or grid.ndim != input.ndim:
+        raise RuntimeError(
+            message(
+                "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with"
+                f" sizes {list(input.shape)} and grid with sizes {list(grid.shape)}",
+                operands=operands,
+            )
+        )
+    if input.shape[0] != grid.shape[0] or grid.shape[-1] != dims:
+        raise RuntimeError(
+            message(
+                "grid_sampler(): expected grid and input to have same batch size, and grid to have size"
+                f" {dims} in last dimension, but got input with sizes {list(input.shape)} and grid with sizes"
+                f" {list(grid.shape)}",
+                operands=operands,
+            )
+        )
+    if 0 in input.shape[2:]:
+        raise RuntimeError(
+            message(
+                "grid_sampler(): expected input to have non-empty spatial dimensions",
+                operands=operands,
+            )
+        )
+    if mode == "bicubic" and dims != 2:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    return dims
+
+
+def _cubic(t: Tensor) -> list[Tensor]:
+    """Weights of the neighbours at -1, 0, 1, 2 (Keys, 1981, with A = -0.75)."""
+    a = -0.75
+
+    def near(d: Tensor) -> Tensor:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: Tensor) -> Tensor:
+        return ((d - 5) * d + 8) * d * a - 4 * a
+
+    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
 
 
 def grid_sample(
@@ -53,46 +118,62 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Values of input[N, C, H, W] at grid[N, h, w, 2] = (x, y) in [-1, 1]; the result is [N, C, h, w].
+    """Values of input[N, C, H, W] at grid[N, h, w, 2] = (x, y) in [-1, 1]: [N, C, h, w]; the same for volumes.
 
-    mode: "bilinear" or "nearest".  padding_mode: "zeros", "border" or "reflection".
+    mode: "bilinear", "nearest" or (images only) "bicubic".  padding_mode: "zeros", "border" or "reflection".
     """
-    if input.ndim != 4:
-        raise UnsupportedError(
-            message("grid_sample takes 4-D inputs only", operands={"input": input.type_})
-        )
-    if mode not in ("bilinear", "nearest"):
-        raise UnsupportedError(
-            message(f"grid_sample mode {mode!r} is not supported", hint="bilinear or nearest")
-        )
+    dims = _check(input, grid, mode, padding_mode)
     align = bool(align_corners)
-    n, channels, height, width = input.shape
-    x = _unnormalised(grid[..., 0], width, align)
-    y = _unnormalised(grid[..., 1], height, align)
-    if padding_mode == "border":
-        x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
-    elif padding_mode == "reflection":
-        x, y = _reflected(x, width, align), _reflected(y, height, align)
-    elif padding_mode != "zeros":
-        raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but"
-            f" got: '{padding_mode}'"
-        )
-    flat = input.reshape(n, channels, height * width)
-    out_shape = (n, channels, *grid.shape[1:3])
+    n, channels, *sizes = input.shape
+    flat = input.reshape(n, channels, math.prod(sizes))
+    out_shape = (n, channels, *grid.shape[1:-1])
 
-    def at(column: Tensor, row: Tensor) -> Tensor:
+    def within(x: Tensor, size: int) -> Tensor:
+        if padding_mode == "border":
+            return _clipped(x, size)
+        return _reflected(x, size, align) if padding_mode == "reflection" else x
+
+    # from the slowest dim on, where the grid's last entry speaks of
+    places = [_unnormalised(grid[..., dims - 1 - i], size, align) for i, size in enumerate(sizes)]
+
+    def at(positions: Sequence[Tensor]) -> Tensor:
         """Values at whole positions, 0 outside."""
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        place = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
-        index = place.reshape(n, 1, -1).expand(n, channels, -1)
-        found = flat.gather(2, index).reshape(out_shape)
-        return found * inside.unsqueeze(1).to(input.dtype)
+        inside: Any = None
+        index: Any = None
+        for x, size in zip(positions, sizes, strict=True):
+            held = (x >= 0) & (x < size)
+            inside = held if inside is None else inside & held
+            place = torch.where(held, x, torch.zeros_like(x)).long()
+            index = place if index is None else index * size + place
+        wanted = index.reshape(n, 1, -1).expand(n, channels, index[0].numel())
+        found = flat.gather(2, wanted).reshape(out_shape)
+        return torch.where(inside.unsqueeze(1), found, torch.zeros_like(found))
 
+    if mode == "bicubic":
+        return _bicubic(places, sizes, at, within)
+    places = [within(x, size) for x, size in zip(places, sizes, strict=True)]
     if mode == "nearest":
-        return at(torch.round(x.detach()), torch.round(y.detach()))
-    left, top = torch.floor(x.detach()), torch.floor(y.detach())
-    right_share, bottom_share = (x - left).unsqueeze(1), (y - top).unsqueeze(1)
-    upper = at(left, top) * (1 - right_share) + at(left + 1, top) * right_share
-    lower = at(left, top + 1) * (1 - right_share) + at(left + 1, top + 1) * right_share
-    return upper * (1 - bottom_share) + lower * bottom_share
+        return at([torch.round(x.detach()) for x in places])
+    low = [torch.floor(x.detach()) for x in places]
+    share = [(x - floor).unsqueeze(1) for x, floor in zip(places, low, strict=True)]
+    total: Any = None
+    for corner in itertools.product((0, 1), repeat=dims):
+        term = at([floor + step for floor, step in zip(low, corner, strict=True)])
+        for part, step in zip(share, corner, strict=True):
+            term = term * (part if step else 1 - part)
+        total = term if total is None else total + term
+    return total
+
+
+def _bicubic(places: list[Tensor], sizes: Sequence[int], at: Callable, within: Callable) -> Tensor:
+    low = [torch.floor(x.detach()) for x in places]
+    rows, columns = (_cubic((x - floor).unsqueeze(1)) for x, floor in zip(places, low, strict=True))
+    total: Any = None
+    for i, row in enumerate(rows):
+        y = within(low[0] + (i - 1), sizes[0])
+        for j, column in enumerate(columns):
+            x = within(low[1] + (j - 1), sizes[1])
+            # reflection without aligned corners lands between elements only by rounding
+            term = at([torch.round(y), torch.round(x)]) * row * column
+            total = term if total is None else total + term
+    return total

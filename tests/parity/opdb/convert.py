@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import ml_dtypes
@@ -101,6 +102,14 @@ class Converter:
             return {key: self(item) for key, item in value.items()}
         if isinstance(value, slice):
             return slice(self(value.start), self(value.stop), self(value.step))
+        if isinstance(value, torch.nn.Module):
+            made = getattr(graphtorch.nn, type(value).__name__)()
+            for name in getattr(value, "__constants__", ()):
+                setattr(made, name, getattr(value, name))
+            return made
+        if dataclasses.is_dataclass(value) and type(value).__module__.startswith("torch.nn"):
+            kind = getattr(graphtorch.nn, type(value).__name__)
+            return kind(**{f.name: self(getattr(value, f.name)) for f in dataclasses.fields(value)})
         if callable(value) and not isinstance(value, type):
             from .resolve import counterpart
 
