@@ -185,6 +185,7 @@ class CompiledFunction:
         Returns its result, and the traced backward of a result that needs one of Python's.
         """
         pullback = None
+        given = pytree.flatten((args, kwargs))
         for expression, leaf in _argument_names(self._shown, args, kwargs):
             if isinstance(leaf, Tensor):
                 tracer.arguments.add(id(leaf))
@@ -211,6 +212,8 @@ class CompiledFunction:
             if collecting:
                 gc.enable()
         changed = watcher.changed() if tracer.left is None else None
+        if changed is None and not _same(given, pytree.flatten((args, kwargs))):
+            changed = "a container given as an argument is changed by the function itself"
         if changed:
             why = f"{changed}: a side effect that a replay would lose"
             tracer.leave(why, "", self._definition())
@@ -383,6 +386,15 @@ def compile_calls(module: Any) -> CompiledFunction:
         compiled  # no change of the module that a guard may see
     )
     return compiled
+
+
+def _same(before: tuple[list[Any], pytree.Spec], after: tuple[list[Any], pytree.Spec]) -> bool:
+    """Whether two flattened trees have the same structure and the very same leaves."""
+    return (
+        before[1] == after[1]
+        and len(before[0]) == len(after[0])
+        and all(a is b for a, b in zip(before[0], after[0], strict=True))
+    )
 
 
 def _argument_names(function: Callable, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:

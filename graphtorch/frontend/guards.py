@@ -62,6 +62,10 @@ class Watcher:
     def __init__(self, tracer: Tracer):
         self.tracer = tracer
         self.reads: dict[tuple[int, str], tuple[Any, str, Any, Any]] = {}
+        self.outside: set[int] = set()  # ids of objects that were there before
+        self.stores: dict[
+            tuple[int, str], tuple[Any, str, Any]
+        ] = {}  # assigned, if the code gets there
         self.modules: dict[int, ModuleState] = {}
         self.groups: list[tuple[Any, Any]] = []
         self.kept: list[Any] = []
@@ -140,9 +144,16 @@ class Watcher:
             self.tracer.leave(
                 f"{code.co_name}() writes the global {reads.writes_global!r}", code.co_name
             )
+        for name in reads.cells:
+            cell = self._cell(frame, name)
+            if cell is not None:
+                self.stores.setdefault((id(cell), name), (cell, name, _current(cell, name)))
+        for kind, name, attributes in reads.stores:
+            holder = frame.f_globals.get(name) if kind == "global" else local.get(name)
+            self._watch_store(holder, attributes, kind != "local")
         for kind, name, attributes in reads.chains:
             if kind == "global":
-                holder: Any = frame.f_globals
+                holder = frame.f_globals
                 value = holder.get(name, _MISSING)
                 if value is _MISSING:
                     continue  # a builtin
@@ -154,6 +165,20 @@ class Watcher:
                 if kind == "cell":
                     holder = self._cell(frame, name)
             self._read(holder, name, value, attributes)
+
+    def _watch_store(self, holder: Any, attributes: tuple[str, ...], outside: bool) -> None:
+        """Note an attribute that the code assigns, if its object was there before the trace."""
+        *path, name = attributes
+        for step in path:
+            outside = outside or id(holder) in self.outside
+            holder = getattr(holder, "__dict__", {}).get(step)
+        if not (outside or id(holder) in self.outside):
+            return
+        if holder is None or isinstance(holder, Tensor) or _is_module(holder):
+            return  # modules have a picture of their own
+        key = (id(holder), name)
+        if key not in self.stores:
+            self.stores[key] = (holder, name, _current(holder, name))
 
     def _cell(self, frame: types.FrameType, name: str) -> Any:
         """The cell behind a free variable, if its function was made before the trace.
@@ -220,6 +245,7 @@ class Watcher:
             self.tracer.name_input(value, name)
 
     def _look_into(self, value: Any, depth: int = 0) -> None:
+        self.outside.add(id(value))
         if _is_module(value):
             self.saw_module(value)
         elif isinstance(value, (types.FunctionType, types.MethodType)):
@@ -254,6 +280,9 @@ class Watcher:
         for holder, name, picture, _ in self.reads.values():
             if snapshot(_current(holder, name)) != picture:
                 return f"{name!r} is changed by the function itself"
+        for holder, name, before in self.stores.values():
+            if _current(holder, name) is not before:
+                return f"{name!r} of a {type(holder).__name__} is changed by the function itself"
         for state in self.modules.values():
             if not state.holds():
                 return f"an attribute of module {type(state.module).__name__} is changed by the function itself"

@@ -1,4 +1,4 @@
-"""What a code object reads, found in its bytecode: chains of names from globals, cells and arguments."""
+"""What a code object reads and assigns, found in its bytecode: chains of names from globals, cells and arguments."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import types
 
 
 class Reads:
-    """What one code object reads: chains of names from globals, cells and arguments."""
+    """What one code object reads, and whose attributes it assigns: chains from globals, cells, arguments."""
 
-    __slots__ = ("chains", "writes_global")
+    __slots__ = ("cells", "chains", "stores", "writes_global")
 
     def __init__(self, code: types.CodeType):
         self.chains: list[tuple[str, str, tuple[str, ...]]] = []
+        self.stores: list[tuple[str, str, tuple[str, ...]]] = []  # the last name is assigned
+        self.cells: list[str] = []  # free variables assigned (`nonlocal`)
         self.writes_global: str | None = None
         arguments = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
         root: tuple[str, str] | None = None
@@ -42,7 +44,11 @@ class Reads:
             elif name in ("LOAD_ATTR", "LOAD_METHOD") and root is not None:
                 attributes.append(value)
             else:
+                if name in ("STORE_ATTR", "DELETE_ATTR") and root is not None:
+                    self.stores.append((*root, (*attributes, value)))
                 close()
+                if name == "STORE_DEREF" and value in code.co_freevars:
+                    self.cells.append(value)
                 if name == "STORE_GLOBAL":
                     self.writes_global = value
         close()

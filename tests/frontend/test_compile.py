@@ -616,3 +616,85 @@ def test_the_users_line_is_found_by_one_walk():
     assert line_here() == f"test_compile.py:{expected}"
     with pytest.raises(RuntimeError, match="test_compile.py"):
         torch.ones(2).backward()
+
+
+class Keeper:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def keep(self, y):
+        self.last = y
+        return y * self.scale
+
+
+KEEPER = Keeper(2.0)
+
+
+def keeps_in_a_global(x, keeper, table):
+    KEEPER.last = x + 1
+    return x * 2
+
+
+def keeps_in_an_argument(x, keeper, table):
+    keeper.last = x + 1
+    return x * 2
+
+
+def keeps_in_a_method(x, keeper, table):
+    return keeper.keep(x + 1)
+
+
+def keeps_in_a_dict(x, keeper, table):
+    table["last"] = x + 1
+    return x * 2
+
+
+def keeps_in_a_list(x, keeper, table):
+    table["list"].append(x)
+    return x * 2
+
+
+def keeps_nothing(x, keeper, table):
+    return Keeper(3.0).keep(x)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [keeps_in_a_global, keeps_in_an_argument, keeps_in_a_method, keeps_in_a_dict, keeps_in_a_list],
+)
+def test_what_a_function_assigns_outside_is_not_lost(function):
+    f = torch.compile(function)
+    keeper, table = Keeper(1.0), {"last": None, "list": []}
+    with pytest.warns(UserWarning, match="by the function itself"):
+        f(torch.ones(2), keeper, table)
+    for i in range(3):
+        f(torch.full((2,), float(i)), keeper, table)
+    if function is keeps_in_a_list:
+        assert [x.tolist()[0] for x in table["list"]] == [1.0, 0.0, 1.0, 2.0]
+    else:
+        holder = KEEPER if function is keeps_in_a_global else keeper
+        last = table["last"] if function is keeps_in_a_dict else holder.last
+        assert last.tolist() == [3.0, 3.0]
+
+
+def test_objects_made_inside_may_be_assigned_to():
+    f = torch.compile(keeps_nothing)
+    for i in range(3):
+        assert f(torch.full((2,), float(i)), None, None).tolist() == [3.0 * i] * 2
+    assert f.cache_info()[:2] == (2, 1)
+
+
+def test_a_nonlocal_that_is_only_assigned_is_not_lost():
+    last = None
+
+    def f(x):
+        nonlocal last
+        last = x + 1
+        return x * 2
+
+    compiled = torch.compile(f)
+    with pytest.warns(UserWarning, match="'last' of a cell is changed"):
+        compiled(torch.ones(2))
+    for i in range(2):
+        compiled(torch.full((2,), float(i)))
+        assert last.tolist() == [i + 1.0] * 2
