@@ -8,6 +8,7 @@ import pytest
 import graphtorch
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("torch.nn.utils.prune")  # not imported by torch itself
 
 LIBRARIES = (torch, graphtorch)
 DATA = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
@@ -218,3 +219,79 @@ def test_fusing_batch_norm():
             results[-1], norm(conv(lib.from_numpy(IMAGES))).detach().numpy(), rtol=1e-4, atol=1e-5
         )
     np.testing.assert_allclose(results[1], results[0], rtol=1e-4, atol=1e-5)
+
+
+PRUNING = {
+    "l1": lambda p, m: p.l1_unstructured(m, "weight", 0.4),
+    "random": lambda p, m: p.random_unstructured(m, "weight", 7),
+    "ln": lambda p, m: p.ln_structured(m, "weight", 2, n=2, dim=1),
+    "random structured": lambda p, m: p.random_structured(m, "weight", 0.5, dim=0),
+    "twice": lambda p, m: p.l1_unstructured(
+        p.random_structured(m, "weight", 2, dim=1), "weight", 0.5
+    ),
+    "structured after": lambda p, m: p.ln_structured(
+        p.l1_unstructured(m, "weight", 0.3), "weight", 1, n=1, dim=0
+    ),
+    "identity": lambda p, m: p.identity(m, "bias"),
+}
+
+
+@pytest.mark.parametrize("name", PRUNING)
+def test_pruning(name):
+    def run(lib):
+        prune = lib.nn.utils.prune
+        lib.manual_seed(3)
+        module = PRUNING[name](prune, lib.nn.Linear(6, 5))
+        x = lib.from_numpy(np.random.default_rng(1).standard_normal((2, 6)).astype(np.float32))
+        y = module(x)
+        y.sum().backward()
+        found = [list(module.state_dict()), [n for n, _ in module.named_parameters()]]
+        values = [v.detach().numpy() for v in module.state_dict().values()]
+        values += [y.detach().numpy(), *(p.grad.numpy() for p in module.parameters())]
+        assert prune.is_pruned(module)
+        prune.remove(module, "bias" if name == "identity" else "weight")
+        found += [list(module.state_dict()), prune.is_pruned(module)]
+        with pytest.raises(ValueError, match="has to be pruned before"):
+            prune.remove(module, "weight")
+        return found, [*values, module.weight.detach().numpy()]
+
+    (found, values), (expected, numbers) = run(graphtorch), run(torch)
+    assert found == expected
+    for a, e in zip(values, numbers, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
+
+
+def test_global_pruning():
+    def run(lib):
+        lib.manual_seed(3)
+        model = lib.nn.Sequential(lib.nn.Linear(6, 5), lib.nn.Linear(5, 4))
+        prune = lib.nn.utils.prune
+        pairs = [(model[0], "weight"), (model[1], "weight")]
+        prune.global_unstructured(pairs, pruning_method=prune.L1Unstructured, amount=0.3)
+        prune.global_unstructured(pairs, pruning_method=prune.L1Unstructured, amount=0.5)
+        return [m.weight_mask.numpy() for m in model]
+
+    for a, e in zip(run(graphtorch), run(torch), strict=True):
+        np.testing.assert_array_equal(a, e)
+
+
+@pytest.mark.parametrize("map_name", ["matrix_exp", "cayley", "householder", None])
+@pytest.mark.parametrize("shape", [(4, 4), (3, 5), (6, 4)])
+def test_orthogonal(map_name, shape):
+    def run(lib):
+        lib.manual_seed(5)
+        module = lib.nn.Linear(shape[1], shape[0], bias=False)
+        lib.nn.utils.parametrizations.orthogonal(module, orthogonal_map=map_name)
+        opt = lib.optim.SGD(module.parameters(), lr=0.1)
+        seen = [list(module.state_dict())]
+        for _ in range(2):
+            opt.zero_grad()
+            (module.weight * lib.arange(shape[1]).float()).sum().backward()
+            opt.step()
+            seen.append(module.weight.detach().numpy())
+        return seen
+
+    mine, theirs = run(graphtorch), run(torch)
+    assert mine[0] == theirs[0]
+    for a, e in zip(mine[1:], theirs[1:], strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-3, atol=1e-4)

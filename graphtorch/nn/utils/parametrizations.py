@@ -10,6 +10,7 @@ from ...frontend.grad_mode import no_grad
 from ...frontend.tensor import Tensor
 from .. import functional as F
 from ..module import Module
+from .orthogonal import orthogonal as orthogonal
 from .parametrize import register_parametrization
 
 
@@ -110,4 +111,4 @@ def spectral_norm(
     return module
 
 
-__all__: list[Any] = ["spectral_norm", "weight_norm"]
+__all__: list[Any] = ["orthogonal", "spectral_norm", "weight_norm"]

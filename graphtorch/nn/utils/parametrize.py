@@ -221,3 +221,29 @@ def remove_parametrizations(
 def type_before_parametrizations(module: Module) -> type:
     """The class the module had before it was parametrised."""
     return type(module).__mro__[1] if is_parametrized(module) else type(module)
+
+
+def transfer_parametrizations_and_params(
+    from_module: Module, to_module: Module, tensor_name: str | None = None
+) -> Module:
+    """Give one module another's parametrisations (copies) and the values they start from; returns it.
+
+    tensor_name: only this tensor's.  Raises ValueError where `from_module` has none.
+    """
+    if not is_parametrized(from_module):
+        raise ValueError(
+            "Module 'from_module' should be parametrized: it has no parametrizations to transfer"
+        )
+    names = list(from_module.parametrizations) if tensor_name is None else [tensor_name]
+    for name in names:
+        chain = from_module.parametrizations[name]
+        if not hasattr(to_module, name):
+            setattr(to_module, name, Parameter(getattr(from_module, name).detach().clone()))
+        for step in chain:
+            register_parametrization(to_module, name, copy.deepcopy(step), unsafe=True)
+        target = to_module.parametrizations[name]
+        kept = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
+        with no_grad():
+            for entry in kept:
+                getattr(target, entry).data = getattr(chain, entry).detach().clone()
+    return to_module
