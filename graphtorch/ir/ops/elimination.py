@@ -21,6 +21,11 @@ from .region import concat, tril
 from .samples import normal
 
 
+def pivot_size(x: Array) -> Array:
+    """What LAPACK compares pivots by: |re| + |im|."""
+    return np.asarray(np.abs(x.real) + np.abs(x.imag) if x.dtype.kind == "c" else np.abs(x))
+
+
 def lu_kernel(a: Array, *, pivot: bool = True) -> tuple[Array, Array]:
     """Gaussian elimination with row exchanges (Golub and Van Loan, 3.4.1): L and U packed, pivots from 1.
 
@@ -32,7 +37,7 @@ def lu_kernel(a: Array, *, pivot: bool = True) -> tuple[Array, Array]:
     pivots = np.empty((flat.shape[0], min(m, n)), np.int32)
     everyone = np.arange(flat.shape[0])
     for k in range(min(m, n)):
-        at = k + np.argmax(np.abs(flat[:, k:, k]), axis=1) if pivot else np.full(len(flat), k)
+        at = k + np.argmax(pivot_size(flat[:, k:, k]), axis=1) if pivot else np.full(len(flat), k)
         pivots[:, k] = at + 1
         upper, lower = flat[everyone, k].copy(), flat[everyone, at].copy()
         flat[everyone, at], flat[everyone, k] = upper, lower

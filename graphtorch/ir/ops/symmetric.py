@@ -16,6 +16,7 @@ from ..op import Op, declare
 from ..types import TensorType, int32
 from .complex import OWN_RULES
 from .contraction import matmul
+from .elimination import pivot_size
 from .inference import require
 from .kernels import Array, quiet
 from .linalg import adjoint, invertible, require_matrix
@@ -27,20 +28,20 @@ _ALPHA = (1 + math.sqrt(17)) / 8
 
 def _pivot(a: Array, k: int) -> tuple[int, int]:
     """(row to bring to the pivot's place, size of the block) for the trailing matrix from k."""
-    n = a.shape[0]
-    here = abs(a[k, k])
+    n, a = a.shape[0], pivot_size(a)
+    here = a[k, k]
     if k == n - 1:
         return k, 1
-    row = k + 1 + int(np.argmax(np.abs(a[k + 1 :, k])))
-    column_max = abs(a[row, k])
+    row = k + 1 + int(np.argmax(a[k + 1 :, k]))
+    column_max = a[row, k]
     if max(here, column_max) == 0 or here >= _ALPHA * column_max:
         return k, 1
-    row_max = float(np.abs(a[row, k:row]).max())
+    row_max = float(a[row, k:row].max())
     if row < n - 1:
-        row_max = max(row_max, float(np.abs(a[row + 1 :, row]).max()))
+        row_max = max(row_max, float(a[row + 1 :, row].max()))
     if here >= _ALPHA * column_max * (column_max / row_max):
         return k, 1
-    if abs(a[row, row]) >= _ALPHA * row_max:
+    if a[row, row] >= _ALPHA * row_max:
         return row, 1
     return row, 2
 
