@@ -180,7 +180,7 @@ CharTensor = _TYPES["CharTensor"]
 
 # rooms that load when first asked for: torch.nn, torch.optim, ...
 _ROOMS = frozenset(
-    "__config__ _C _dynamo _functorch _subclasses _tensor_str _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
+    "__config__ _C _dynamo _functorch _higher_order_ops _subclasses _tensor_str _tensor _utils accelerator cpu mps mtia xpu amp ao autograd backends codegen compiler config cuda distributed distributions errors fft func futures fx hub ir jit"
     " library linalg masked multiprocessing nn onnx ops optim overrides profiler quantization random return_types serialization"
     " signal sparse special storage testing types utils version".split()
 )

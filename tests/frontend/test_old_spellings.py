@@ -49,3 +49,9 @@ def test_a_result_that_no_derivative_reads_may_be_written():
     y += 1
     y.sum().backward()
     assert x.grad.sum().item() == 32.0
+
+
+def test_expanding_without_repeating_may_be_written():
+    ids = torch.arange(3).expand((1, -1))
+    ids.copy_(torch.tensor([[5, 6, 7]]))
+    assert ids.tolist() == [[5, 6, 7]]

@@ -261,6 +261,8 @@ def expand(input: Tensor, *shape: Any, implicit: bool = False) -> Tensor:
                 )
             )
         full.append(size)
+    if math.prod(full) == input._array.size and not input.requires_grad:  # nothing is repeated,
+        return bind(_RESHAPE, (input,), {"shape": tuple(full)})  # so it may be written
     return bind(_EXPAND, (input,), {"shape": tuple(full)})
 
 
