@@ -83,3 +83,55 @@ def test_own_containers():
     with pytest.raises(ValueError, match="already registered"):
         tree.register_pytree_node(Box, None, None)
     del tree.SUPPORTED_NODES[Box]
+
+
+def test_checkpoints_make_saved_values_again_once():
+    calls = []
+
+    def f(x, scale):
+        calls.append(torch.is_grad_enabled())
+        return (torch.nn.functional.dropout(x, 0.5, True).exp() * scale).tanh().sum()
+
+    def gradient(run):
+        torch.manual_seed(0)
+        x = torch.linspace(-1, 1, 6).requires_grad_()
+        loss = run(x)
+        loss.backward()
+        return loss.item(), x.grad.tolist()
+
+    expected = gradient(lambda x: f(x, 2.0))
+    calls.clear()
+    assert gradient(lambda x: checkpoint(f, x, scale=2.0, use_reentrant=False)) == expected
+    assert calls == [True, True]
+
+
+def test_a_checkpoint_keeps_no_values():
+    import gc
+    import weakref
+
+    seen = []
+
+    def f(x):
+        y = x.exp()
+        seen.append(weakref.ref(y._array))
+        return (y * y).sum()
+
+    x = torch.ones(5, requires_grad=True)
+    loss = checkpoint(f, x, use_reentrant=False)
+    gc.collect()
+    assert seen[0]() is None
+    loss.backward(retain_graph=True)
+    loss.backward()
+    assert x.grad.tolist() == pytest.approx([4 * 2.718281828**2] * 5)
+
+
+def test_a_second_call_that_differs_is_told():
+    count = []
+
+    def f(x):
+        count.append(0)
+        return x.exp().sum() if len(count) > 1 else x.exp().tanh().sum()
+
+    loss = checkpoint(f, torch.ones(2, requires_grad=True), use_reentrant=False)
+    with pytest.raises(RuntimeError, match="different number of tensors"):
+        loss.backward()
