@@ -7,7 +7,7 @@ Knows dicts, lists, tuples, named tuples, ordered and default dicts, deques, and
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ Unflatten = Callable[[Iterable[Any], Context], Any]
 class NodeDef:
     """How one kind of container comes apart and together."""
 
-    type: type
+    type: Any
     flatten_fn: Flatten
     unflatten_fn: Unflatten
 
@@ -94,13 +94,22 @@ def _dict_unflatten(values: Iterable[Any], context: Context) -> dict:
     return dict(zip(context, values, strict=True))
 
 
+def _list_flatten(d: Any) -> tuple[list[Any], Context]:
+    return list(d), None
+
+
+def _list_unflatten(values: Iterable[Any], context: Context) -> list:
+    return list(values)
+
+
 # fmt: off
-SUPPORTED_NODES: dict[type, NodeDef] = {
+SUPPORTED_NODES: dict[Any, NodeDef] = {
     kind: NodeDef(kind, flatten, unflatten)
     for kind, flatten, unflatten in (
         (dict, _dict_flatten, _dict_unflatten),
-        (list, lambda x: (list(x), None), lambda values, context: list(values)),
-        (tuple, lambda x: (list(x), None), lambda values, context: tuple(values)),
+        (list, _list_flatten, _list_unflatten),
+        (tuple, _list_flatten, lambda values, context: tuple(values)),
+        (namedtuple, lambda x: (list(x), type(x)), lambda values, context: context(*values)),
         (OrderedDict, _dict_flatten, lambda values, context: OrderedDict(zip(context, values, strict=True))),
         (defaultdict, lambda x: (list(x.values()), [x.default_factory, list(x.keys())]),
          lambda values, context: defaultdict(context[0], zip(context[1], values, strict=True))),
@@ -113,6 +122,16 @@ SUPPORTED_NODES: dict[type, NodeDef] = {
 def is_namedtuple(value: Any) -> bool:
     """Whether this is an instance of a named tuple class."""
     return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def is_structseq_instance(value: Any) -> bool:
+    """Whether this is one of Python's own named results (`os.stat_result`)."""
+    return isinstance(value, tuple) and hasattr(value, "n_sequence_fields")
+
+
+def _get_node_type(tree: Any) -> Any:
+    """The key of SUPPORTED_NODES for a value: its class, or `namedtuple` for all of those."""
+    return namedtuple if is_namedtuple(tree) else type(tree)
 
 
 def register_pytree_node(
