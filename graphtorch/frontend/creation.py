@@ -45,9 +45,13 @@ def _filled(
     if shape and min(shape) < 0:
         text = f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
         raise RuntimeError(message(text, hint=f"{name} takes sizes from 0 on"))
-    x = bind(
-        _FULL, (), {"shape": shape, "value": value, "dtype": dtype or promotion._default_dtype}
-    )
+    dtype = dtype or promotion._default_dtype
+    if out is None and (where := resolve(device)) is not None and where.type == "meta":
+        from .meta import meta_tensor
+
+        x = meta_tensor(shape, dtype)
+        return x.requires_grad_() if requires_grad else x
+    x = bind(_FULL, (), {"shape": shape, "value": value, "dtype": dtype})
     if out is not None:
         return into(out, x)
     return _finished(x, device, requires_grad)

@@ -84,7 +84,7 @@ PROPERTIES: dict[str, Any] = {
     "imag": property(lambda self: _imag(self), doc="The imaginary part."),
     "is_cuda": property(lambda self: self._device is not None and self._device.type == "cuda", doc="On a GPU?"),
     "is_cpu": property(lambda self: self._device is None, doc="In main memory?"),
-    "is_meta": property(lambda self: False, doc="Without data? Never."),
+    "is_meta": property(lambda self: self._is_meta(), doc="Without data?"),
     "is_mps": property(lambda self: False, doc="On an Apple GPU? Never."),
     "is_xpu": property(lambda self: False, doc="On an Intel GPU? Never."),
     "is_sparse": property(lambda self: False, doc="Sparse? Never."),

@@ -193,6 +193,11 @@ def _body(array: np.ndarray, indent: int) -> str:
 def tensor_text(self: Tensor, *, tensor_contents: Any = None) -> str:
     """What `repr` returns."""
     prefix = "tensor("
+    if self._device is not None and self._device.type == "meta":
+        usual = self.dtype is promotion.get_default_dtype()
+        kind = "" if usual else f", dtype={self.dtype!r}"
+        tracked = ", requires_grad=True" if self.requires_grad else ""
+        return f"tensor(..., device='meta', size={tuple(self._array.shape)}{kind}{tracked})"
     array = concrete(self)
     suffixes = []
     if self._device is not None:

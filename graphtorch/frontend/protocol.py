@@ -77,6 +77,8 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
 
 def _shared_copy(self: Tensor, memo: dict) -> np.ndarray:
     """A copy of the array; tensors over one buffer stay over one buffer in the copy."""
+    if self._device is not None and self._device.type == "meta":
+        return self._array
     if self._view is None:
         copied = np.array(self._array, order="K")
         memo[id(self._storage)] = self._storage, self._array, copied

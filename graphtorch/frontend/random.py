@@ -44,13 +44,18 @@ def _new(
         raise RuntimeError(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
         )
+    where = resolve(device)
+    if where is not None and where.type == "meta":  # nothing is drawn
+        from .meta import meta_tensor
+
+        result = meta_tensor(shape, dtype)
+        return result.requires_grad_() if requires_grad else result
     own = generator is None or generator is default_generator
     if own and _stack.top is not None:
         result = getattr(ops, name)(shape=shape, dtype=dtype, **attrs)
     else:  # what the op does, without its way through the interpreter
         draws = default_draws if own else draws_of(generator, "a generator's number")
         result = wrap(getattr(draws, name)(shape, dtype.numpy, **attrs))
-    where = resolve(device)
     if where is not None:
         result = result.to(where)
     if out is not None:

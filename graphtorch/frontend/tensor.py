@@ -298,7 +298,15 @@ class Tensor(Arithmetic):
     def _put(self, value: Tensor) -> None:
         """Copy the data and bump the version; no autograd."""
         array = self._array
+        if value._device is not self._device and (self._is_meta() or value._is_meta()):
+            if not self._is_meta():
+                from .meta import no_data
+
+                raise no_data(value)
+            return
         if not array.flags.writeable:
+            if self._is_meta():
+                return
             if 0 in array.strides and array.size > 1:
                 raise RuntimeError(
                     message(
@@ -328,6 +336,9 @@ class Tensor(Arithmetic):
             storage = self._storage
             storage.version += 1
             storage.written_at = calling_line()
+
+    def _is_meta(self) -> bool:
+        return self._device is not None and self._device.type == "meta"
 
     def _rebase(self, value: Tensor, node: TapeNode | None, index: int) -> None:
         """Give this tensor `value`'s history, and the tensors it views a history that includes it."""

@@ -73,6 +73,10 @@ def over_storage(
     storage: UntypedStorage, dtype: DType, offset: int, size: tuple, stride: tuple
 ) -> Tensor:
     """A tensor of elements of a storage; the caller has checked that they lie inside it."""
+    if storage.device.type == "meta":
+        from .meta import meta_tensor
+
+        return meta_tensor(size, dtype)
     tensor = Tensor.__new__(Tensor)
     if all(size):
         strides = tuple([step * dtype.itemsize for step in stride])
@@ -277,7 +281,8 @@ class UntypedStorage:
         if where.type == self.device.type:
             return self
         _check_available(where)
-        return UntypedStorage.over(self._memory.copy(), where)
+        memory = self._memory if where.type == "meta" else self._memory.copy()
+        return UntypedStorage.over(memory, where)
 
     def untyped(self) -> UntypedStorage:
         """This storage."""

@@ -18,6 +18,13 @@ def _alias(cls: type, data: Tensor) -> Any:
     return self
 
 
+def _refuse_unless_ours(slots: dict[str, Any]) -> None:
+    """Programs copy a parameter as `type(p)(data, **p.__dict__)`; ours holds a tensor's slots."""
+    for name in slots:
+        if not hasattr(Tensor, name) and name != "_array":
+            raise TypeError(f"Parameter.__new__() got an unexpected keyword argument '{name}'")
+
+
 class Parameter(Tensor):
     """A tensor that counts as one of a module's parameters; requires grad unless told otherwise.
 
@@ -29,7 +36,10 @@ class Parameter(Tensor):
     tensor([0., 0.], requires_grad=True)
     """
 
-    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+    def __new__(
+        cls, data: Tensor | None = None, requires_grad: bool = True, **slots: Any
+    ) -> Parameter:
+        _refuse_unless_ours(slots)
         if data is None:
             import graphtorch
 
@@ -41,7 +51,7 @@ class Parameter(Tensor):
             self.requires_grad_(True)
         return self
 
-    def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True, **slots: Any):
         pass
 
     def __deepcopy__(self, memo: dict) -> Parameter:

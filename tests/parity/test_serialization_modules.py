@@ -160,7 +160,7 @@ def test_a_users_class_travels(model_file, names):
     model_file(there)
     file.seek(0)
     loaded = there.load(file, weights_only=False)["model"]
-    np.testing.assert_allclose(loaded(there.from_numpy(x)).detach().numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(loaded(there.from_numpy(x)).detach().numpy(), expected, 1e-5, 1e-6)
     assert loaded.body.weight is loaded.head.weight and isinstance(
         loaded.body.weight, there.nn.Parameter
     )

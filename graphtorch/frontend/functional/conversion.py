@@ -67,6 +67,10 @@ def move(x: Tensor, where: device) -> Tensor:
     """Copy to another device; raises where the machine has none."""
     if where.type == "cpu" and x._device is None:
         return x
+    if where.type == "meta" or (x._device is not None and x._device.type == "meta"):
+        from ..meta import moved
+
+        return moved(x, where)
     from ... import cuda
 
     return cuda.transfer(x, where)

@@ -279,6 +279,10 @@ def concrete(x: Tensor) -> np.ndarray:
     tracer = _stack.top
     if tracer is not None:
         tracer.read_value(x)  # type: ignore[attr-defined]
+    if x._device is not None and x._device.type == "meta":
+        from ..meta import no_data
+
+        raise no_data(x)
     return x._array
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import graphtorch
 
@@ -20,6 +20,8 @@ _score_mod_signature = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor
 _mask_mod_signature = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 __all__ = [
+    "AuxOutput",
+    "AuxRequest",
     "BlockMask",
     "and_masks",
     "create_block_mask",
@@ -28,6 +30,23 @@ __all__ = [
     "noop_mask",
     "or_masks",
 ]
+
+
+class AuxRequest(NamedTuple):
+    """What `flex_attention(return_aux=...)` gives beside the result."""
+
+    lse: bool = False
+    max_scores: bool = False
+
+
+class AuxOutput(NamedTuple):
+    """What was asked for by an `AuxRequest`; None for the rest."""
+
+    lse: Tensor | None = None
+    max_scores: Tensor | None = None
+
+
+FlexKernelOptions = dict
 
 
 def _indices(batch: int, heads: int, queries: int, keys: int) -> tuple[Tensor, ...]:
@@ -174,7 +193,7 @@ def flex_attention(
     """Attention over [B, H, Q, E], [B, Hkv, KV, E] and [B, Hkv, KV, Ev], with scores changed by `score_mod`.
 
     enable_gqa: each head of keys serves H / Hkv heads of queries.
-    return_lse: also give the scores' logsumexp, [B, H, Q].
+    return_lse: also give the scores' logsumexp, [B, H, Q]; return_aux: an `AuxRequest`, for an `AuxOutput`.
     A query that sees nothing gets zeros.
     """
     q: Any = query
@@ -205,4 +224,7 @@ def flex_attention(
     blind = lse == -math.inf
     weights = (scores - lse.masked_fill(blind, 0.0).unsqueeze(-1)).exp()
     result = (weights.to(v.dtype) @ v).to(q.dtype)
+    if return_aux is not None:
+        largest = scores.amax(-1) if return_aux.max_scores else None
+        return result, AuxOutput(lse if return_aux.lse else None, largest)
     return (result, lse) if return_lse else result

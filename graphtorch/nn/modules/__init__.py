@@ -12,6 +12,7 @@ from . import (
     linear,
     linear_cross_entropy,
     loss,
+    module,
     pooling,
     resample,
     rnn,
