@@ -203,8 +203,11 @@ _LATER = {
     **dict.fromkeys((
         "channel_shuffle conv_transpose3d hardshrink pdist pixel_unshuffle rms_norm rrelu"
     ).split(), "nn.functional"),
+    **dict.fromkeys((
+        "_dirichlet_grad _sample_dirichlet _standard_gamma _standard_gamma_grad binomial poisson"
+    ).split(), "frontend.random_counts"),
     "Future": "futures", "GradScaler": "amp", "Event": "cuda", "Stream": "cuda",
-    "compile": "frontend.compile", "PyTorchFileReader": "frontend.archive", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
+    "compile": "frontend.compile", "ScriptModule": "jit", "ScriptFunction": "jit", "PyTorchFileReader": "frontend.archive", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
     "istft": "frontend.functional.spectral", "igamma": "special", "igammac": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
     "save": "frontend.serialization", "load": "frontend.serialization",
