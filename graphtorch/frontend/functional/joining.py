@@ -19,6 +19,10 @@ def cat(
     tensors: Any, dim: int = 0, *, out: Tensor | None = None, axis: int | None = None
 ) -> Tensor:
     """One tensor after the other along `dim`; dtypes are promoted."""
+    if out is not None and isinstance(tensors, Tensor):
+        raise TypeError(
+            "cat(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor"
+        )
     found = tensor_list("cat", tensors)
     if axis is not None:
         dim = axis

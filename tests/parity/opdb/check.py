@@ -16,7 +16,7 @@ import graphtorch
 
 from .compare import difference
 from .convert import Converter, NoCounterpart, tensors_in
-from .resolve import _rebound, counterpart, function_of, method_of
+from .resolve import counterpart, function_of, method_of
 
 DTYPES = (torch.float32, torch.float64, torch.int64, torch.bool)
 STAGES = ("forward", "gradient", "method", "inplace", "out", "errors")
@@ -200,7 +200,7 @@ class Entry:
         why = _outcome(expected, their_error, found, our_error, self.values and not self.processed)
         if not why and self.processed and their_error is None:
             process = sample.output_process_fn_grad
-            found, our_error = _attempt(_our_process(process), found)
+            found, our_error = _attempt(counterpart(process), found)
             why = _outcome(process(expected), None, found, our_error, self.values)
         if why and entry_ties(self.entry.name, sample, expected, found):
             why = ""
@@ -360,8 +360,8 @@ class Entry:
     def ours_wrapped(self, ours: Callable, arguments: Any, process: Callable) -> Any:
         """graphtorch's function inside the entry's own input and output functions."""
         x, args, kwargs = arguments
-        wrapper = _our_process(self.entry.gradcheck_wrapper)
-        return _our_process(process)(wrapper(ours, x, *args, **kwargs))
+        wrapper = counterpart(self.entry.gradcheck_wrapper)
+        return counterpart(process)(wrapper(ours, x, *args, **kwargs))
 
     def errors(self) -> None:
         entry = self.entry
@@ -397,12 +397,6 @@ class Entry:
                     f"{_said(error)}, torch raises {expected[0].__name__}: {case.error_regex[:80]}"
                 )
             self.report.add("errors", f"{why} ({_described(sample)})")
-
-
-def _our_process(function: Callable) -> Callable:
-    import types
-
-    return _rebound(function) if isinstance(function, types.FunctionType) else counterpart(function)
 
 
 def _own(sample: Any) -> tuple[Any, tuple, dict]:

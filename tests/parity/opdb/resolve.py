@@ -106,8 +106,6 @@ def counterpart(value: Any) -> Any:
 
 def _rebound(function: types.FunctionType) -> Callable:
     """The same code over graphtorch."""
-    if function.__name__ == "wrapper_set_seed":
-        return _seeded
     names = _names_used(function.__code__)
     space: dict[str, Any] = {"__builtins__": __builtins__}
     made = types.FunctionType(
