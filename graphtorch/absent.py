@@ -89,6 +89,7 @@ REASONS: dict[str, Reason] = {
     ),
     "torch.jit.*": Reason("TorchScript's own machinery; functions run as Python", "torch.jit.script or torch.compile"),
     "torch.package.*": Reason("code is not packed into archives", "torch.save"),
+    "torch.distributions.*": Reason("this distribution is not written", "torch.distributions.Distribution as a base"),
     # ---- kinds of tensors
     "torch.nested.*": Reason(_RAGGED, "padding and a mask"),
     "torch.jagged": Reason(_RAGGED, "padding and a mask"),
