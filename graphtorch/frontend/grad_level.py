@@ -26,6 +26,7 @@ class GradLevel(Level):
     """See the module docstring."""
 
     name = "grad"
+    title = "GradTrackingTensor"
     isolates_grad_mode = True
 
     def __init__(self) -> None:

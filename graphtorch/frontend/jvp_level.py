@@ -56,6 +56,13 @@ class JvpLevel(Level):
         """The tangent of a tensor of this level, None for constants."""
         return x._tangent if isinstance(x, Tensor) and x._level is self else None
 
+    def text(self, tensor: Tensor) -> str:
+        with self.below():
+            shown = repr(tensor._inner)
+            if tensor._tangent is None:
+                return shown
+            return f"{shown[:-1]}, tangent={tensor._tangent!r})"
+
     def process(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         tangents = [self.tangent(x) for x in inputs]
         mine = [isinstance(x, Tensor) and x._level is self for x in inputs]

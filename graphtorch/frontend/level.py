@@ -34,6 +34,7 @@ class Level:
     """What all levels share: passing things down, and the part of a tracer that functions ask for."""
 
     name = "level"
+    title, details = "TensorWrapper", ""  # how its tensors print
     transparent = False  # whether `backward()` may be called on top of it
     isolates_grad_mode = False  # whether the levels below keep the grad mode they had at the start
 
@@ -128,6 +129,18 @@ class Level:
         tensor.__dict__.clear()
         tensor.__dict__.update(known)
         tensor._storage_ = inner._storage
+
+    @property
+    def number(self) -> int:
+        """How deep the level stands, counted from 1."""
+        return 1 + (self.parent.number if isinstance(self.parent, Level) else 0)
+
+    def text(self, tensor: Tensor) -> str:
+        """What `repr` of a tensor of this level says, in PyTorch's words."""
+        with self.below():
+            inner = repr(tensor._inner)
+        body = "\n".join("    " + line for line in inner.splitlines())
+        return f"{self.title}(lvl={self.number}, {self.details}value=\n{body}\n)"
 
     # ---- what functions ask of whoever is on top
 

@@ -192,6 +192,8 @@ def _body(array: np.ndarray, indent: int) -> str:
 
 def tensor_text(self: Tensor, *, tensor_contents: Any = None) -> str:
     """What `repr` returns."""
+    if self._level is not None:
+        return self._level.text(self)
     prefix = "tensor("
     if self._device is not None and self._device.type == "meta":
         usual = self.dtype is promotion.get_default_dtype()

@@ -42,6 +42,7 @@ class VmapLevel(Level):
     """See the module docstring.  randomness: "error", "same" or "different"."""
 
     name = "vmap"
+    title, details = "BatchedTensor", "bdim=0, "
 
     def __init__(self, size: int, randomness: str = "error"):
         super().__init__()

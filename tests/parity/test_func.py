@@ -236,10 +236,25 @@ def randomness(t):
     return different, same, (dropped == 0).any(), (dropped[0] == dropped[1]).all()
 
 
+def printed(t):
+    texts = []
+
+    def note(x):
+        texts.append(str(x))
+        return x.sum()
+
+    t.vmap(note)(t.ones(2, 3))
+    t.func.grad(note)(t.ones(3))
+    t.vmap(t.func.grad(note))(t.ones(2, 3))
+    with t.autograd.forward_ad.dual_level():
+        texts.append(str(t.autograd.forward_ad.make_dual(t.ones(2), t.zeros(2))))
+    return texts
+
+
 PROGRAMS = [
     per_sample_gradients, convolution_per_sample, ensemble, hessians, jacobians_of_trees, with_aux,
     several_arguments, dims, operations, layers, writes, gradients_outside, no_grad_inside, products,
-    randomness,
+    randomness, printed,
 ]  # fmt: skip
 
 
@@ -265,6 +280,7 @@ ERRORS = {
     "write outside": lambda t: t.vmap(lambda x, y: y.add_(x), in_dims=(0, None))(data(t, 3), t.ones(())),
     "not scalar": lambda t: t.func.grad(lambda x: x)(data(t, 3)),
     "not a tensor out": lambda t: t.func.grad(lambda x: 3)(data(t, 3)),
+    "requires_grad_": lambda t: t.func.grad(lambda x: x.requires_grad_().sum())(data(t, 3)),
     "backward": lambda t: t.func.grad(lambda x: [x.sum().backward(), x.sum()][1])(data(t, 3)),
     "argnums": lambda t: t.func.grad(lambda x: x.sum(), argnums=2)(data(t, 3)),
     "aux": lambda t: t.func.grad(lambda x: x.sum(), has_aux=True)(data(t, 3)),
