@@ -133,6 +133,13 @@ class Tensor(Arithmetic):
                     hint="use x.detach() for a tensor without history",
                 )
             )
+        if self._level is not None and requires_grad and not self._level.transparent:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.*"
+                " APIs) inside of a function being transformed by a functorch transform. This is unsupported,"
+                " please attempt to use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or"
+                " call requires_grad_() outside of a function being transformed instead."
+            )
         self._requires_grad = bool(requires_grad)
         return self
 
