@@ -6,6 +6,16 @@ from contextlib import nullcontext
 from typing import Any
 
 from . import absent
+from .frontend.memory_statistics import (
+    empty_cache as empty_cache,
+)
+from .frontend.memory_statistics import max_memory_allocated as max_memory_allocated
+from .frontend.memory_statistics import max_memory_reserved as max_memory_reserved
+from .frontend.memory_statistics import memory_allocated as memory_allocated
+from .frontend.memory_statistics import memory_reserved as memory_reserved
+from .frontend.memory_statistics import memory_stats as memory_stats
+from .frontend.memory_statistics import memory_summary as memory_summary
+from .frontend.memory_statistics import reset_peak_memory_stats as reset_peak_memory_stats
 
 
 def is_available() -> bool:
