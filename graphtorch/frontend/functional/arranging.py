@@ -81,6 +81,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
                 f"shifts and dimensions must align. shifts: {len(shift_list)}, dims:{len(dim_list)}"
             )
         )
+    if not input._array.size:
+        return ops.copy(input)
     result = input
     for shift, dim in zip(shift_list, dim_list, strict=True):
         dim = wrap_dim(dim, result._array.ndim)
@@ -93,10 +95,11 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 def unfold_windows(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """`Tensor.unfold`: a view of all windows along one dim, the window's own dim last."""
-    n = input._array.ndim
-    if n == 0:
-        return _reshaped(input, (1,))
-    dim = wrap_dim(dimension, n)
+    scalar = input._array.ndim == 0
+    if scalar:
+        wrap_dim(dimension, 0)
+        input = _reshaped(input, (1,))
+    dim = wrap_dim(dimension, input._array.ndim)
     if size > input._array.shape[dim]:
         raise RuntimeError(
             message(
@@ -106,6 +109,8 @@ def unfold_windows(input: Tensor, dimension: int, size: int, step: int) -> Tenso
         )
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
+    if scalar:  # one window, and no dim that counts windows
+        return part(input, 0, 0, size)
     return ops.windows(input, dims=(dim,), sizes=(size,), strides=(step,))
 
 

@@ -14,7 +14,16 @@ from ..promotion import operands
 from ..size import wrap_dim
 from ..tensor import Tensor
 from .pointwise import mul, pow
-from .wrapping import accepts_out, check_operands, check_tensor, concrete, fresh, scalar_name
+from .wrapping import (
+    accepts_out,
+    check_operands,
+    check_tensor,
+    concrete,
+    dtype_of,
+    fresh,
+    refuse,
+    scalar_name,
+)
 
 
 @accepts_out
@@ -50,7 +59,12 @@ def frexp(input: Tensor) -> Any:
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other."""
     check_operands("ldexp", input, other, "")
-    return mul(input, pow(2.0, other))
+    if input._array.dtype.kind in "fV":
+        refuse("ldexp_cpu_exp", other, "b")
+    power = pow(2.0, other)
+    if input._array.dtype.kind in "fV" and other._array.dtype.kind in "iu":
+        power = ops.cast(power, dtype=dtype_of(input))
+    return mul(input, power)
 
 
 @accepts_out

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import message
 from ...ir import ops
-from ...ir.types import BY_NUMPY, bool_, float64, int64
+from ...ir.types import bool_, float64, int64
 from .. import promotion
 from ..promotion import operands
 from ..tensor import Tensor
@@ -27,6 +27,7 @@ from .wrapping import (
     float_unary,
     fresh,
     into,
+    refuse,
     unary,
 )  # fmt: skip
 
@@ -92,7 +93,7 @@ def sub(input: Any, other: Any, *old: Any, alpha: Any = 1, out: Tensor | None = 
     if alpha != 1:
         other = scaled(input, other, alpha)
     a, b = operands(input, other)
-    if (a if isinstance(a, Tensor) else b)._array.dtype.kind == "b":
+    if any(isinstance(v, Tensor) and v._array.dtype.kind == "b" for v in (input, other)):
         raise RuntimeError(
             message(
                 "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or"
@@ -172,20 +173,13 @@ def floor_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor
     """The quotient rounded towards minus infinity."""
     check_operands("floor_divide", input, other)
     a, b = operands(input, other)
-    dtype = BY_NUMPY[(a if isinstance(a, Tensor) else b)._array.dtype]
-    if dtype.kind == "b":
-        a, b = (
-            ops.cast(v, dtype=promotion.promote_types(dtype, int64))
-            if isinstance(v, Tensor)
-            else int(v)
-            for v in (a, b)
-        )
+    refuse("div_floor_cpu", a if isinstance(a, Tensor) else b, "b")
     result = ops.floor_divide(a, b)
     return result if out is None else into(out, result)
 
 
-remainder = binary(ops.remainder, scalars="one")
-fmod = binary(ops.fmod, scalars="other")
+remainder = binary(ops.remainder, scalars="one", refuses="b")
+fmod = binary(ops.fmod, scalars="other", refuses="b")
 
 
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -225,11 +219,22 @@ arcsin, arccos, arctan, arcsinh, arccosh, arctanh = asin, acos, atan, asinh, aco
 erf, erfc, erfinv = float_unary(ops.erf), float_unary(ops.erfc), float_unary(ops.erfinv)
 sigmoid = expit = float_unary(ops.sigmoid)
 lgamma, digamma = float_unary(ops.lgamma), float_unary(ops.digamma)
-floor, ceil, trunc = unary(ops.floor), unary(ops.ceil), unary(ops.trunc)
+floor = unary(ops.floor, refuses="b", kernel="floor_vml_cpu")
+ceil = unary(ops.ceil, refuses="b", kernel="ceil_vml_cpu")
+trunc = unary(ops.trunc, refuses="b", kernel="trunc_vml_cpu")
 fix = trunc
-relu = unary(ops.relu)
+
+
+def relu(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The elements, zero for negative ones."""
+    if check_tensor("relu", input)._array.dtype.kind == "b":
+        raise RuntimeError(message("Boolean inputs not supported for relu"))
+    result = bind(ops.relu, (input,), {})
+    return result if out is None else into(out, result)
+
+
 isnan, isinf, isfinite = unary(ops.isnan), unary(ops.isinf), unary(ops.isfinite)
-logical_not, bitwise_not = unary(ops.logical_not), unary(ops.bitwise_not)
+logical_not, bitwise_not = unary(ops.logical_not), unary(ops.bitwise_not, refuses="fVc")
 # fmt: on
 
 
@@ -243,8 +248,8 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The absolute value of every element."""
-    kind = check_tensor("abs", input)._array.dtype.kind
-    result = ops.copy(input) if kind == "b" else ops.abs(input)
+    refuse("abs_cpu", check_tensor("abs", input), "b")
+    result = ops.abs(input)
     return result if out is None else into(out, result)
 
 
@@ -280,7 +285,7 @@ def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
     """Round half to even, to `decimals` places."""
-    check_tensor("round", input)
+    refuse("round_vml_cpu", check_tensor("round", input), "b")
     if decimals == 0:
         result = ops.round(input)
     else:
@@ -294,6 +299,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
 
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The part after the decimal point, with the sign of the element."""
+    refuse("frac_cpu", check_tensor("frac", input), "iub")
     result = ops.sub(input, ops.trunc(input))
     return result if out is None else into(out, result)
 
@@ -381,13 +387,17 @@ def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tens
 maximum = binary(ops.maximum, scalars="")
 minimum = binary(ops.minimum, scalars="")
 atan2 = arctan2 = binary(ops.atan2, floats=True, scalars="")
-hypot = binary(ops.hypot, scalars="")
+hypot = binary(ops.hypot, scalars="", refuses="iub")
 copysign = binary(ops.copysign, floats=True, scalars="other")
-bitwise_and = binary(ops.bitwise_and, scalars="one")
-bitwise_or = binary(ops.bitwise_or, scalars="one")
-bitwise_xor = binary(ops.bitwise_xor, scalars="one")
-bitwise_left_shift = binary(ops.left_shift, "bitwise_left_shift", scalars="one")
-bitwise_right_shift = binary(ops.right_shift, "bitwise_right_shift", scalars="one")
+bitwise_and = binary(ops.bitwise_and, scalars="one", refuses="fVc")
+bitwise_or = binary(ops.bitwise_or, scalars="one", refuses="fVc")
+bitwise_xor = binary(ops.bitwise_xor, scalars="one", refuses="fVc")
+bitwise_left_shift = binary(
+    ops.left_shift, "bitwise_left_shift", scalars="one", refuses="bfVc", kernel="lshift_cpu"
+)
+bitwise_right_shift = binary(
+    ops.right_shift, "bitwise_right_shift", scalars="one", refuses="bfVc", kernel="rshift_cpu"
+)
 
 
 def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -440,6 +450,7 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next floating-point number after `input` towards `other`."""
     check_operands("nextafter", input, other, "")
     a, b = operands(input, other)
+    refuse("nextafter_cpu", a, "iub")
     result = fresh(np.nextafter(concrete(a), concrete(b)))
     if not (a.requires_grad or b.requires_grad):
         return result
@@ -464,6 +475,7 @@ def gcd(input: Tensor, other: Tensor) -> Tensor:
     """Greatest common divisor of integers."""
     check_operands("gcd", input, other, "")
     a, b = operands(input, other)
+    refuse("gcd_cpu", a, "bfVc")
     return fresh(np.gcd(concrete(a), concrete(b)))
 
 
@@ -472,6 +484,7 @@ def lcm(input: Tensor, other: Tensor) -> Tensor:
     """Least common multiple of integers."""
     check_operands("lcm", input, other, "")
     a, b = operands(input, other)
+    refuse("lcm_cpu", a, "bfVc")
     return fresh(np.lcm(concrete(a), concrete(b)))
 
 

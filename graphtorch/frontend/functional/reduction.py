@@ -106,6 +106,14 @@ def nanmean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
     """`mean` of the elements that are not NaN."""
+    if input._array.dtype.kind in "iub":
+        raise RuntimeError(
+            message(
+                "nanmean(): expected input to have floating point or complex dtype but got"
+                f" {scalar_name(input.dtype)}",
+                operands={"input": input.type_},
+            )
+        )
     count = sum(ops.logical_not(ops.isnan(input)), dim, keepdim)
     total = nansum(input, dim, keepdim, dtype=dtype)
     return ops.div(total, ops.cast(count, dtype=total.dtype))
@@ -217,6 +225,10 @@ def _arg(name: str, op: Op) -> Any:
         input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None
     ) -> Tensor:
         shape = check_tensor(name, input)._array.shape
+        if input._array.dtype.kind == "b":
+            raise RuntimeError(
+                message(f"{name}(): does not support bool input", operands={"input": input.type_})
+            )
         if dim is None:
             if not input._array.size:
                 raise IndexError(

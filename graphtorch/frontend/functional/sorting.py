@@ -12,7 +12,7 @@ from ...ir.types import int64
 from .. import return_types
 from ..size import wrap_dim
 from ..tensor import Tensor
-from .wrapping import accepts_out, check_tensor, concrete, fresh, into
+from .wrapping import accepts_out, check_tensor, concrete, fresh, into, refuse
 
 
 @accepts_out
@@ -98,6 +98,7 @@ def _numbers(input: Tensor, dim: int) -> Tensor:
 
 def _middle(name: str, input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> Any:
     """The lower median along `dim` and where it is."""
+    refuse("median_out", input, "b")
     kind = getattr(return_types, name)
     dim = wrap_dim(dim, input._array.ndim)
     shape = input._array.shape
@@ -124,6 +125,7 @@ def _middle(name: str, input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -
 
 
 def _middle_of_all(name: str, input: Tensor, skip_nan: bool) -> Tensor:
+    refuse("median_cpu", input, "b")
     size = input._array.size
     if not size:
         if input._array.dtype.kind not in "fV":

@@ -18,6 +18,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     shape = input._array.shape
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
     dim = wrap_dim(dim, len(shape))
     if isinstance(start, Tensor) and (start._array.ndim or start._array.dtype.kind not in "iu"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
@@ -26,8 +28,6 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise IndexError(
             f"start out of range (expected to be in range of [{-shape[dim]}, {shape[dim]}], but got {start})"
         )
-    if length < 0:
-        raise RuntimeError("narrow(): length must be non-negative.")
     if start < 0:
         start += shape[dim]
     if start + length > shape[dim]:
@@ -78,6 +78,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of `split_size` elements along `dim` (the last may be shorter), or of the sizes listed."""
     shape = check_tensor("split", tensor)._array.shape
+    if not shape:
+        raise RuntimeError(message("split expects at least a 1-dimensional tensor"))
     dim = wrap_dim(dim, len(shape))
     size = shape[dim]
     if isinstance(split_size_or_sections, (tuple, list)):
@@ -115,6 +117,8 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim` (the last may be smaller)."""
+    if not check_tensor("chunk", input)._array.ndim:
+        raise RuntimeError(message("chunk expects at least a 1-dimensional tensor"))
     if chunks <= 0:
         raise RuntimeError(message(f"chunk expects `chunks` to be greater than 0, got: {chunks}"))
     size = input._array.shape[wrap_dim(dim, input._array.ndim)]

@@ -304,13 +304,30 @@ def named(function: Any, name: str, doc: str) -> Any:
     return function
 
 
-def unary(op: Op, name: str = "") -> Callable[..., Tensor]:
-    """A function of one tensor that keeps its dtype."""
+def refuse(kernel: str, input: Tensor, kinds: str) -> None:
+    """Raise NotImplementedError, in PyTorch's words, if the dtype is of one of the NumPy kinds."""
+    if input._array.dtype.kind in kinds:
+        raise NotImplementedError(
+            message(
+                f"\"{kernel}\" not implemented for '{scalar_name(dtype_of(input))}'",
+                operands={"input": input.type_},
+            )
+        )
+
+
+def unary(op: Op, name: str = "", refuses: str = "", kernel: str = "") -> Callable[..., Tensor]:
+    """A function of one tensor that keeps its dtype.
+
+    refuses: NumPy kinds of dtypes it is not defined for; kernel: PyTorch's name for it in the error.
+    """
     name = name or op.name
+    kernel = kernel or f"{name}_cpu"
 
     def function(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
             raise not_tensor(name, "input", 1, input)
+        if refuses:
+            refuse(kernel, input, refuses)
         result = bind(op, (input,), {})
         return result if out is None else into(out, result)
 
@@ -333,19 +350,24 @@ def float_unary(op: Op, name: str = "") -> Callable[..., Tensor]:
 
 
 def binary(
-    op: Op, name: str = "", *, floats: bool = False, scalars: str = "both"
-) -> Callable[..., Tensor]:
+    op: Op, name: str = "", *, floats: bool = False, scalars: str = "both",
+    refuses: str = "", kernel: str = "",
+) -> Callable[..., Tensor]:  # fmt: skip
     """A function of two operands with promotion and broadcasting.
 
     floats: integers are converted to the default dtype.  scalars: where a Python number may be
     passed: "" (nowhere), "other" (as second operand), "one" (as one of the two), "both".
+    refuses, kernel: as for `unary`, of the promoted dtype.
     """
     name = name or op.name
+    kernel = kernel or f"{name}_cpu"
 
     def function(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
         try:
             x, y = input._array, other._array
             if x.dtype is y.dtype and x.shape == y.shape and not (floats and x.dtype.kind in "iub"):
+                if refuses:
+                    refuse(kernel, input, refuses)
                 result = bind(op, (input, other), {})
                 return result if out is None else into(out, result)
         except AttributeError:
@@ -355,7 +377,10 @@ def binary(
             dtype = promotion.result_type(input, other)
             if dtype.kind in "iub":
                 dtype = promotion.get_default_dtype()
-        result = bind(op, promotion.operands(input, other, dtype), {})
+        pair = promotion.operands(input, other, dtype)
+        if refuses:
+            refuse(kernel, pair[0] if isinstance(pair[0], Tensor) else pair[1], refuses)
+        result = bind(op, pair, {})
         return result if out is None else into(out, result)
 
     return named(

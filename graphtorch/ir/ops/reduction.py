@@ -264,9 +264,8 @@ mean = declare(
 
 def _var(x: Array, *, dims: tuple[int, ...], correction: float = 1) -> Any:
     n = count(x.shape, dims)
-    centred = x - np.asarray(_sum(x, dims=dims)).reshape(kept(x.shape, dims)) / x.dtype.type(
-        max(n, 1)
-    )
+    mean = np.asarray(_sum(x, dims=dims)).reshape(kept(x.shape, dims)) / x.dtype.type(max(n, 1))
+    centred = np.asarray(x - mean)
     total = _sum(np.square(centred, out=centred), dims=dims)
     return np.asarray(total) / x.dtype.type(max(n - correction, 0))
 
@@ -301,9 +300,9 @@ var = declare(
 
 
 def _logsumexp(x: Array, *, dims: tuple[int, ...]) -> Any:
-    top = np.maximum.reduce(x, axis=dims, keepdims=True)
+    top = np.maximum.reduce(x, axis=dims, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    shifted = x - top
+    shifted = np.asarray(x - top)
     np.exp(shifted, out=shifted)
     return np.log(np.add.reduce(shifted, axis=dims)) + top.reshape(without(x.shape, dims))
 
@@ -312,6 +311,8 @@ def _logsumexp_decomposed(x: Any, *, dims: tuple[int, ...]) -> Any:
     from .pointwise import exp, isfinite, log
     from .view import stop_gradient
 
+    if 0 in x.shape:
+        return log(sum(exp(x), dims=dims))
     top = stop_gradient(amax(x, dims=dims))
     top = where(isfinite(top), top, 0)
     return log(sum(exp(x - restored(top, tuple(x.shape), dims)), dims=dims)) + top
@@ -326,7 +327,7 @@ def _logsumexp_rule(g: Any, y: Any, x: Any, dims: tuple[int, ...]) -> Any:
 
 # logsumexp(x, dims=): log(sum(exp(x))), safe from overflow
 logsumexp = declare(
-    "logsumexp", "composite", "x", _infer("logsumexp", "f", nonempty=True), widened(_logsumexp),
+    "logsumexp", "composite", "x", _infer("logsumexp", "f"), widened(_logsumexp),
     decompose=_logsumexp_decomposed, vjp=(_logsumexp_rule,),
     samples=lambda: [((100 * normal(3, 4),), {"dims": (1,)}), ((normal(3, 4, 2),), {"dims": (0, 2)})],
 )  # fmt: skip
