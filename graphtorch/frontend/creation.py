@@ -44,8 +44,10 @@ def _filled(
 ) -> Tensor:  # fmt: skip
     if shape and min(shape) < 0:
         text = f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}"
+        if name == "zeros":
+            text = "zeros: Dimension size must be non-negative."
         raise RuntimeError(message(text, hint=f"{name} takes sizes from 0 on"))
-    dtype = dtype or promotion._default_dtype
+    dtype = promotion.meant_dtype(dtype) if dtype else promotion._default_dtype
     if out is None and (where := resolve(device)) is not None and where.type == "meta":
         from .meta import meta_tensor
 
@@ -102,7 +104,7 @@ def full(
         x = ops.expand(promotion.cast(fill_value, dtype or fill_value.dtype), shape=shape)
         return _finished(ops.copy(x), device, requires_grad)
     fill_value = promotion.as_number(fill_value)
-    dtype = dtype or promotion.number_dtype(fill_value)
+    dtype = promotion.meant_dtype(dtype) if dtype else promotion.number_dtype(fill_value)
     return _filled(
         "full", shape, promotion.weak(fill_value, dtype), out, dtype, device, requires_grad
     )
@@ -121,7 +123,7 @@ def _like(
         {
             "shape": input._array.shape,
             "value": value,
-            "dtype": dtype or BY_NUMPY[input._array.dtype],
+            "dtype": promotion.meant_dtype(dtype) if dtype else BY_NUMPY[input._array.dtype],
         },
     )
     return _finished(x, input._device if device is None else device, requires_grad)
@@ -243,6 +245,8 @@ def arange(
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if out is not None and dtype is None:
         dtype = out.dtype
+    if dtype is not None:
+        dtype = promotion.meant_dtype(dtype)
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if dtype is not None and dtype.kind in "iu" and int(step) == 0:

@@ -122,7 +122,7 @@ class Tensor(Arithmetic):
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 message(
-                    "only Tensors of floating point and complex dtype can require gradients",
+                    "only Tensors of floating point dtype can require gradients",
                     operands={"self": self.type_},
                 )
             )
