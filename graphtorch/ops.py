@@ -7,6 +7,7 @@ tensor([2., 2.])
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from . import library
@@ -103,7 +104,16 @@ class LoadError(UnsupportedError, OSError):
 
 
 def load_library(path: str) -> None:
-    """Raises LoadError (an OSError): there is no C++ library to load extensions into."""
+    """Raises LoadError (an OSError): there is no C++ library to load extensions into.
+
+    For torchvision's library the operators written here are registered instead.
+    """
+    parts = os.path.normpath(os.fspath(path)).split(os.sep)
+    if parts[-2:-1] == ["torchvision"] and parts[-1].startswith("_C."):
+        from . import vision_operators
+
+        vision_operators.register()
+        return
     raise LoadError(
         message(
             f"{path} cannot be loaded: it needs PyTorch's C++ library",
