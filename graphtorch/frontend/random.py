@@ -6,12 +6,14 @@ another generator are made at once; a function that makes them is left to eager 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..ir import ops
 from ..ir.dispatch import _stack
+from ..ir.ops.complex import part_of
 from ..ir.types import DType, bool_, int64
 from . import promotion
 from .device import resolve
@@ -70,6 +72,14 @@ def _float_dtype(dtype: DType | None, kernel: str) -> DType:
     return dtype
 
 
+def _of_parts(parts: Tensor, out: Tensor | None, requires_grad: bool) -> Tensor:
+    """Complex numbers from [..., 2] random ones."""
+    result = ops.copy(ops.view_as_complex(parts))
+    if out is not None:
+        return into(out, result)
+    return result.requires_grad_() if requires_grad else result
+
+
 def _size(args: tuple, size: Any) -> tuple[int, ...]:
     return sizes(args) if size is None else sizes((size,))
 
@@ -86,6 +96,9 @@ def rand(
     >>> torch.rand(2)
     tensor([0.4963, 0.7682])
     """
+    if dtype is not None and dtype.kind == "c":
+        parts = rand(*_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device)
+        return _of_parts(parts, out, requires_grad)
     dtype = _float_dtype(dtype or (out.dtype if out is not None else None), "check_uniform_bounds")
     options = {"device": device, "requires_grad": requires_grad, "out": out}
     return _new("uniform", _size(args, size), dtype, generator, low=0.0, high=1.0, **options)
@@ -103,6 +116,9 @@ def randn(
     >>> torch.randn(3)
     tensor([ 1.5410, -0.2934, -2.1788])
     """
+    if dtype is not None and dtype.kind == "c":  # each part has half of the variance
+        parts = randn(*_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device)
+        return _of_parts(ops.mul(parts, math.sqrt(0.5)), out, requires_grad)
     dtype = _float_dtype(dtype or (out.dtype if out is not None else None), "normal_kernel_cpu")
     options = {"device": device, "requires_grad": requires_grad, "out": out}
     return _new("normal", _size(args, size), dtype, generator, mean=0.0, std=1.0, **options)

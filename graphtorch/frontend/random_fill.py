@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,9 @@ def uniform_(
 ) -> Tensor:
     """Fill with uniform numbers in [from, to)."""
     from_ = old.pop("from", from_)
+    if self.dtype.kind == "c":
+        uniform_(ops.view_as_real(self), from_, to, generator=generator)
+        return self
     _need_float(self, "check_uniform_bounds")
     if from_ > to:
         raise RuntimeError(
@@ -70,7 +74,10 @@ def uniform_(
 def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with normal numbers."""
+    """Fill with normal numbers; std is that of a complex number, half of its variance is in each part."""
+    if self.dtype.kind == "c":
+        normal_(ops.view_as_real(self), mean, std / math.sqrt(2), generator=generator)
+        return self
     _need_float(self, "normal_kernel_cpu")
     _check_std(std)
     contiguous = self._array.flags.c_contiguous or self._array.size < 16

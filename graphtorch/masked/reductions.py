@@ -74,14 +74,14 @@ def _output_mask(op: Any, input: Tensor, *args: Any, **options: Any) -> Tensor:
 
 def lowest(dtype: DType) -> Any:
     """The identity of the maximum."""
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return -math.inf
     return False if dtype is torch.bool else torch.iinfo(dtype).min
 
 
 def highest(dtype: DType) -> Any:
     """The identity of the minimum."""
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return math.inf
     return True if dtype is torch.bool else torch.iinfo(dtype).max
 

@@ -60,9 +60,9 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A X = input, given the Cholesky factor of A."""
     from ... import linalg
 
-    factor = L.mT if upper else L  # type: ignore[attr-defined]
+    factor = L.mH if upper else L  # type: ignore[attr-defined]
     half = linalg.solve_triangular(factor, input, upper=False)
-    return linalg.solve_triangular(factor.mT, half, upper=True)
+    return linalg.solve_triangular(factor.mH, half, upper=True)
 
 
 @accepts_out

@@ -5,6 +5,7 @@ Every one promotes and broadcasts its operands and then calls one op (or a short
 
 from __future__ import annotations
 
+import builtins
 import math as _math
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ...errors import message
 from ...ir import ops
-from ...ir.types import bool_, float64, int64
+from ...ir.types import bool_, complex128, float64, int64
 from .. import promotion
 from ..promotion import operands
 from ..tensor import Tensor
@@ -327,7 +328,7 @@ def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None)
 
 def nan_to_num(
     input: Tensor,
-    nan: float | None = 0.0,
+    nan: float | None = None,
     posinf: float | None = None,
     neginf: float | None = None,
     *,
@@ -377,9 +378,10 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
 
 
 def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
-    """input ** exponent computed in float64."""
+    """input ** exponent computed in float64 (complex128)."""
     check_operands("float_power", input, exponent, "one")
-    a, b = operands(input, exponent, float64)
+    wide = complex128 if promotion.result_type(input, exponent).kind == "c" else float64
+    a, b = operands(input, exponent, wide)
     result = ops.pow(a, b)
     return result if out is None else into(out, result)
 
@@ -424,6 +426,11 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     """log(exp(input) + exp(other)), safe from overflow."""
     check_operands("logaddexp", input, other, "")
     a, b = operands(promotion.floating(input), promotion.floating(other))
+    if a._array.dtype.kind == "c":
+        first = ops.ge(ops.real(a), ops.real(b))
+        high, low = ops.where(first, a, b), ops.where(first, b, a)
+        result = ops.add(high, ops.log(ops.add(ops.exp(ops.sub(low, high)), 1.0)))
+        return result if out is None else into(out, result)
     top = ops.maximum(a, b)
     gap = ops.neg(ops.abs(ops.sub(a, b)))
     # two equal infinities leave no gap to compute
@@ -535,8 +542,8 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
         result = ops.where(ops.lt(ops.abs(weight), 0.5), low, high)
     else:
         gap = ops.sub(b, a)
-        weight = float(weight)
-        if -0.5 < weight < 0.5:
+        weight = weight if isinstance(weight, complex) else float(weight)
+        if builtins.abs(weight) < 0.5:
             result = ops.add(a, ops.mul(gap, weight))
         else:
             result = ops.sub(b, ops.mul(gap, 1 - weight))

@@ -303,8 +303,15 @@ def logsumexp(
     input = promotion.floating(input)
     shape = input._array.shape
     dims = wrap_dims(dim, len(shape))
-    if not dims:
+    if not dims and input._array.dtype.kind != "c":
         return ops.copy(input) if out is None else into(out, input)
+    if input._array.dtype.kind == "c":
+        largest = ops.amax(ops.real(input.detach()), dims=dims)  # type: ignore[attr-defined]
+        shift = ops.cast(largest, dtype=input.dtype)
+        spread = promotion.expand(_kept(shift, shape, dims, True), shape)
+        total = ops.sum(ops.exp(ops.sub(input, spread)), dims=dims)
+        result = _kept(ops.add(ops.log(total), shift), shape, dims, keepdim)
+        return result if out is None else into(out, result)
     result = _kept(ops.logsumexp(input, dims=dims), shape, dims, keepdim)
     return result if out is None else into(out, result)
 

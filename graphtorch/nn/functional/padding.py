@@ -45,6 +45,8 @@ def pad(
             if x.dtype is torch.bool
             else float(fill)
             if x.dtype.is_floating_point
+            else complex(fill)
+            if x.dtype.is_complex
             else int(fill)
         )
         return ops.pad(x, low=tuple(low), high=tuple(high), value=fill)
