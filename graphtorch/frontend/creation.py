@@ -284,7 +284,9 @@ def linspace(
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """`steps` evenly spaced values from start to end, both included."""
-    dtype = dtype or (out.dtype if out is not None else promotion.get_default_dtype())
+    dtype = promotion.meant_dtype(
+        dtype or (out.dtype if out is not None else promotion.get_default_dtype())
+    )
     x = fresh(_evenly("linspace", start, end, steps, dtype).astype(dtype.numpy))
     return into(out, x) if out is not None else _finished(x, device, requires_grad)
 
@@ -340,7 +342,9 @@ def eye(
             raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
     rows = ops.expand(ops.iota(length=n, start=0, step=1, dtype=int64).reshape(n, 1), shape=(n, m))
     columns = ops.expand(ops.iota(length=m, start=0, step=1, dtype=int64), shape=(n, m))
-    x = ops.cast(ops.eq(rows, columns), dtype=dtype or promotion.get_default_dtype())
+    x = ops.cast(
+        ops.eq(rows, columns), dtype=promotion.meant_dtype(dtype or promotion.get_default_dtype())
+    )
     return into(out, x) if out is not None else _finished(x, device, requires_grad)
 
 
@@ -435,5 +439,5 @@ def _new(
     device: Any,
     requires_grad: bool,
 ) -> Tensor:
-    x = ops.full(shape=sizes(size), value=value, dtype=dtype or self.dtype)
+    x = ops.full(shape=sizes(size), value=value, dtype=promotion.meant_dtype(dtype or self.dtype))
     return _finished(x, self._device if device is None else device, requires_grad)

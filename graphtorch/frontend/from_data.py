@@ -112,6 +112,8 @@ def from_dlpack(ext_tensor: Any, **_: Any) -> Tensor:
 
 def _array_of(data: Any, dtype: DType | None, copy: bool) -> np.ndarray:
     """An array of the dtype PyTorch would choose for Python data."""
+    if dtype is not None:
+        dtype = promotion.meant_dtype(dtype)
     kind = data.__class__
     if kind is float or kind is int or kind is bool or kind is complex:
         dtype = dtype or promotion.number_dtype(data)

@@ -240,7 +240,19 @@ def cast(x: Tensor, dtype: DType) -> Tensor:
     """`x` in another dtype; `x` itself if it has it already."""
     if BY_NUMPY[x._array.dtype] is dtype:
         return x
+    if dtype.__class__ is not DType:
+        return cast(x, meant_dtype(dtype))
     return ops.cast(x, dtype=dtype)
+
+
+def meant_dtype(dtype: Any) -> DType:
+    """The dtype that a Python type stands for (`dtype=int`); raises TypeError for anything else."""
+    if dtype.__class__ is DType:
+        return dtype
+    try:
+        return {int: int64, float: float64, bool: bool_, complex: complex128}[dtype]
+    except (KeyError, TypeError):
+        raise TypeError(f"dtype must be a torch.dtype, not {type(dtype).__name__}") from None
 
 
 def expand(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -55,3 +55,15 @@ def test_expanding_without_repeating_may_be_written():
     ids = torch.arange(3).expand((1, -1))
     ids.copy_(torch.tensor([[5, 6, 7]]))
     assert ids.tolist() == [[5, 6, 7]]
+
+
+def test_python_types_stand_for_dtypes():
+    x = torch.ones(2)
+    assert torch.as_tensor(x, dtype=int).dtype is torch.int64
+    assert x.to(float).dtype is torch.float64
+    assert torch.zeros(2, dtype=bool).dtype is torch.bool
+    assert torch.eye(2, dtype=int).dtype is torch.int64
+    assert torch.arange(3, dtype=float).dtype is torch.float64
+    assert torch.tensor([1], dtype=complex).dtype is torch.complex128
+    assert x.new_zeros(2, dtype=int).dtype is torch.int64
+    assert torch.zeros_like(x, dtype=int).dtype is torch.int64

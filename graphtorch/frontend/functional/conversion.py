@@ -11,6 +11,7 @@ from ...ir import dispatch, ops
 from ...ir.types import BY_NAME, BY_NUMPY, DType
 from .. import promotion
 from ..device import CPU, device
+from ..formats import contiguous_format, preserve_format
 from ..grad_mode import state as grad_state
 from ..tensor import Tensor, wrap
 from .wrapping import beside, concrete, fit, fresh, plain_write, scalar_name, touched
@@ -52,6 +53,8 @@ def _to_arguments(
         return BY_NUMPY[other._array.dtype], device_of(other), bool(copy)
     if isinstance(first, DType):
         dtype = first
+    elif first.__class__ is DType.__class__:  # a Python type
+        dtype = promotion.meant_dtype(first)
     elif first is not None:
         device = first
         if isinstance(second, DType):
@@ -120,13 +123,13 @@ def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     return promotion.cast(self, dtype)
 
 
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+def cpu(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
     """The tensor in main memory."""
     return self if self._device is None else move(self, CPU)
 
 
 def cuda(
-    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = preserve_format
 ) -> Tensor:
     """The tensor on a GPU; raises where there is none."""
     return move(self, _device("cuda" if device is None else device))
@@ -159,12 +162,12 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     return ops.copy(input)
 
 
-def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+def contiguous(self: Tensor, memory_format: Any = contiguous_format) -> Tensor:
     """The tensor itself if its elements lie in row-major order, else a copy that does."""
     return self if self._array.flags.c_contiguous else ops.copy(self)
 
 
-def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+def is_contiguous(self: Tensor, memory_format: Any = contiguous_format) -> bool:
     """Whether the elements lie in row-major order (or, for 4-D, channels-last if that is asked)."""
     if memory_format is not None and getattr(memory_format, "name", "") == "channels_last":
         array = self._array
@@ -182,27 +185,27 @@ def view_of(self: Tensor) -> Tensor:
     return ops.reshape(self, shape=self._array.shape)
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write `src`, broadcast and cast to this tensor's shape and dtype."""
-    if not isinstance(src, Tensor):
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Write `other`, broadcast and cast to this tensor's shape and dtype."""
+    if not isinstance(other, Tensor):
         raise TypeError(
             message(
-                f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+                f"copy_(): argument 'other' (position 1) must be Tensor, not {other.__class__.__name__}"
             )
         )
-    if self._device is not src._device:
-        src = move(src, device_of(self))
-    if plain_write(self) and not (grad_state.enabled and src.requires_grad):
-        source, goal = src._array, self._array
+    if self._device is not other._device:
+        other = move(other, device_of(self))
+    if plain_write(self) and not (grad_state.enabled and other.requires_grad):
+        source, goal = other._array, self._array
         try:
             if source.dtype.kind == "f" and goal.dtype.kind in "bu":
-                source = promotion.cast(src, self.dtype)._array
+                source = promotion.cast(other, self.dtype)._array
             with np.errstate(all="ignore"):
                 goal[...] = source
         except ValueError:
-            raise _bad_copy(self, src) from None
+            raise _bad_copy(self, other) from None
         return touched(self)
-    value = promotion.cast(src, self.dtype)
+    value = promotion.cast(other, self.dtype)
     if value._array.shape != self._array.shape:
         if value._array.ndim > self._array.ndim:
             value = _without_leading_ones(value, self._array.ndim)
@@ -213,7 +216,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         except RuntimeError:
             fits = False
         if not fits:
-            raise _bad_copy(self, src)
+            raise _bad_copy(self, other)
         value = ops.expand(value, shape=self._array.shape)
     return self._write(value)
 
