@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import absent
+from ..errors import UnsupportedError, message
 from ..profiler.events import EventList as EventList
 from ..profiler.events import FunctionEvent as FunctionEvent
 from ..profiler.events import FunctionEventAvg as FunctionEventAvg
@@ -70,6 +71,29 @@ class profile:
 
     def __str__(self) -> str:
         return self.table()
+
+
+class emit_nvtx:
+    """Marks for NVIDIA's profiler; entering it raises UnsupportedError unless `enabled=False`."""
+
+    def __init__(self, enabled: bool = True, record_shapes: bool = False):
+        self.enabled = enabled
+
+    def __enter__(self) -> emit_nvtx:
+        if self.enabled:
+            raise UnsupportedError(
+                message(
+                    f"{type(self).__name__} is not supported", hint="use torch.profiler.profile"
+                )
+            )
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+
+class emit_itt(emit_nvtx):
+    """Marks for Intel's profiler; entering it raises UnsupportedError unless `enabled=False`."""
 
 
 __getattr__ = absent.names_of(__name__)
