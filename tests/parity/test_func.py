@@ -319,6 +319,26 @@ def test_transforms_compile():
             assert t.allclose(found[name], eager[name], atol=1e-5), name
 
 
+def test_gradients_of_every_image_compile():
+    t = graphtorch
+    model = t.nn.Sequential(
+        t.nn.Conv2d(1, 4, 3), t.nn.ReLU(), t.nn.MaxPool2d(2), t.nn.Flatten(), t.nn.Linear(36, 2)
+    )
+    params = {k: v.detach() for k, v in model.named_parameters()}
+
+    def loss(params, x):
+        return t.func.functional_call(model, params, (x.unsqueeze(0),)).square().sum()
+
+    function = t.vmap(t.func.grad(loss), in_dims=(None, 0))
+    compiled = t.compile(function)
+    x = data(t, 3, 1, 8, 8)
+    for _ in range(2):
+        found = compiled(params, x)
+    assert compiled.cache_info().left is None
+    for name, expected in function(params, x).items():
+        assert t.allclose(found[name], expected, atol=1e-4), name
+
+
 def test_a_batch_that_escapes_says_so():
     kept = []
     graphtorch.vmap(lambda x: [kept.append(x), x][1])(graphtorch.ones(3))

@@ -68,9 +68,9 @@ def _weight_layouts(c: Convolution) -> tuple[tuple[Layout, ...], tuple[Layout, .
 
 def even_layout(layout: Layout, shape: tuple[int, ...]) -> Layout:
     """A weight's layout by (output channel, everything else)."""
-    strides = layout.strides
-    if any(a != b * n for a, b, n in zip(strides[1:], strides[2:], shape[2:], strict=False)):
+    rest = [(s, n) for s, n in zip(layout.strides[1:], shape[1:], strict=False) if n != 1]
+    if any(a != b * n for (a, _), (b, n) in zip(rest, rest[1:], strict=False)):
         raise UnsupportedError(
             f"the elements of {layout} are not evenly spaced; make it contiguous"
         )
-    return replace(layout, strides=(strides[0], strides[-1]))
+    return replace(layout, strides=(layout.strides[0], rest[-1][0] if rest else 1))
