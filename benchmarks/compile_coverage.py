@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 SLOWER = 1.05  # a compiled forward that takes this much longer than the eager one is listed
 
 
@@ -131,6 +132,11 @@ def run_case(root: Path, case: Path, python: str, mode: str, cache: str, options
     """One process; its record, with the outcome that `run.py` printed."""
     environment = {**os.environ, "GRAPHTORCH_COMPILE": "0" if mode == "eager" else "all"}
     environment["GRAPHTORCH_CACHE_DIR"] = cache
+    places = [
+        options.torch_path if mode == "torch" else str(CHECKOUT),
+        environment.get("PYTHONPATH"),
+    ]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     with tempfile.TemporaryDirectory() as folder:
         result = os.path.join(folder, "result.json")
         command = [python]
@@ -245,7 +251,8 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", help="names of cases (default: all)")
     parser.add_argument("--out", type=Path, default=Path("docs/compile-coverage.md"))
     parser.add_argument("--python", default=sys.executable, help="the one with the cases' packages")
-    parser.add_argument("--torch", help="a Python with PyTorch and the cases' packages")
+    parser.add_argument("--torch", help="a Python with PyTorch, to measure it too")
+    parser.add_argument("--torch-path", default="", help="where it finds the cases' packages")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--timeout", type=int, default=900, help="seconds a process may take")
     options = parser.parse_args()
