@@ -29,14 +29,19 @@ def _distribution() -> Any:
     return TorchDistribution()
 
 
+def _home(name: str) -> str:
+    """The module of this package that stands for `torch.x` or `functorch.x`."""
+    return "graphtorch." + name if name.startswith("functorch") else "graph" + name
+
+
 class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Resolves `torch` and `torch.x.y` to the graphtorch modules of the same path."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != "torch" and not name.startswith("torch."):
+        if name.partition(".")[0] not in ("torch", "functorch"):
             return None
         try:
-            importlib.import_module("graphtorch" + name[len("torch") :])
+            importlib.import_module(_home(name))
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("graphtorch"):
                 return None
@@ -48,7 +53,7 @@ class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return [_distribution()] if getattr(context, "name", None) == "torch" else []
 
     def create_module(self, spec: Any) -> ModuleType:
-        return sys.modules["graphtorch" + spec.name[len("torch") :]]
+        return sys.modules[_home(spec.name)]
 
     def exec_module(self, module: ModuleType) -> None:
         pass

@@ -16,15 +16,30 @@ import numpy as np
 from ..errors import UnsupportedError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class DType:
-    """An element type.  `f32[4, 16]` builds a `TensorType`, as the IR text does."""
+    """An element type.  `f32[4, 16]` builds a `TensorType`, as the IR text does.
+
+    No dataclass: programs take dataclasses apart that they find among their values.
+    """
+
+    __slots__ = ("itemsize", "kind", "name", "numpy", "short")
 
     name: str  # PyTorch's name: "float32"
     short: str  # the IR's spelling: "f32"
     numpy: np.dtype[Any]
     kind: str  # "b" bool, "u" unsigned, "i" signed, "f" floating, "c" complex
     itemsize: int  # bytes
+
+    def __init__(self, name: str, short: str, numpy: np.dtype[Any], kind: str, itemsize: int):
+        for slot, value in zip(
+            ("name", "short", "numpy", "kind", "itemsize"),
+            (name, short, numpy, kind, itemsize),
+            strict=True,
+        ):
+            object.__setattr__(self, slot, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{self!r} cannot be changed")
 
     @property
     def is_floating_point(self) -> bool:
