@@ -116,7 +116,7 @@ def _y(order: int, x: Array) -> Array:
 
 def _scaled_k_integral(order: float, x: Array) -> Array:
     """exp(x) K(x) for x >= 1: AS 9.6.24."""
-    step = 0.5 / np.sqrt(x)
+    step = np.minimum(0.5 / np.sqrt(x), 0.2)
     total = np.full_like(x, 0.5)
     for i in range(1, 40):
         t = i * step
