@@ -1,5 +1,6 @@
 """Data loading by itself; orders are compared with PyTorch's in tests/parity."""
 
+import gc
 import os
 import time
 
@@ -229,3 +230,49 @@ def test_a_sampler_of_batches():
     assert list(BatchSampler(range(5), 2, True)) == [[0, 1], [2, 3]]
     assert len(RandomSampler(range(5), num_samples=12)) == 12
     assert len(list(RandomSampler(range(5), num_samples=12))) == 12
+
+
+class Wide(Dataset):
+    def __len__(self):
+        return 48
+
+    def __getitem__(self, i):
+        return torch.full((50000,), float(i))
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no shared memory to look into")
+@pytest.mark.parametrize("persistent", [False, True])
+def test_an_abandoned_epoch_leaves_nothing_in_shared_memory(persistent):
+    loader = DataLoader(
+        Wide(), batch_size=4, num_workers=2, prefetch_factor=3, persistent_workers=persistent
+    )
+    for _ in range(2):
+        for batch in loader:
+            assert batch.shape == (4, 50000)
+            break
+    processes = [] if loader._workers is None else list(loader._workers.processes)
+    del loader, batch
+    gc.collect()
+    assert not any(process.is_alive() for process in processes)
+    assert not [name for name in os.listdir("/dev/shm") if f"graphtorch-{os.getpid()}-" in name]
+
+
+def repeat_first(samples):
+    return [str(samples[0])] * 200000
+
+
+def test_large_tasks_and_large_results_do_not_wait_for_each_other():
+    batches = [list(range(48)) * 800 for _ in range(5)]
+    dataset = TensorDataset(torch.arange(48))
+    loader = DataLoader(
+        dataset, batch_sampler=batches, num_workers=1, prefetch_factor=4, collate_fn=repeat_first
+    )
+    assert [len(batch) for batch in loader] == [200000] * 5
+
+
+def test_pytorchs_places():
+    from graphtorch.utils.data._utils.collate import default_collate
+    from graphtorch.utils.data.dataloader import get_worker_info
+
+    assert default_collate([torch.ones(1), torch.zeros(1)]).tolist() == [[1.0], [0.0]]
+    assert get_worker_info() is None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from ...frontend.tensor import Tensor, wrap
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, Subset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, drawn_seed
-from .worker import END, WorkerError, run_worker, unpacked
+from .worker import END, WorkerError, discard, run_worker, unpacked
+from .worker import get_worker_info as get_worker_info
 
 
 class _Forever(Sampler):
@@ -286,10 +289,13 @@ class _Workers:
         self.connections: list[Any] = []
         self.processes: list[Any] = []
         self._owner = os.getpid()
+        resource_tracker.ensure_running()  # one for all: shared blocks are made there and freed here
         for worker in range(loader.num_workers):
             here, there = context.Pipe()
+            self.connections.append(here)
+            forks = context.get_start_method() == "fork"
             arguments = (
-                there, loader._make_fetcher(), loader.dataset, loader.worker_init_fn, worker, loader.num_workers,
+                self.connections if forks else [], there, loader._make_fetcher(), loader.dataset, loader.worker_init_fn, worker, loader.num_workers,
                 base_seed,
             )  # fmt: skip
             process = context.Process(target=run_worker, args=arguments, daemon=True)
@@ -297,7 +303,6 @@ class _Workers:
                 warnings.simplefilter("ignore", DeprecationWarning)  # fork beside other threads
                 process.start()
             there.close()
-            self.connections.append(here)
             self.processes.append(process)
 
     def again(self, base_seed: int) -> None:
@@ -309,17 +314,32 @@ class _Workers:
         """End the processes; a forked copy of this object in a worker does nothing."""
         if self._owner != os.getpid():
             return
-        for connection in self.connections:
+        connections, self.connections = self.connections, []
+        for connection in connections:
             try:
                 connection.send(None)
-                connection.close()
-            except (OSError, BrokenPipeError):
+            except OSError:
                 pass
-        for process in self.processes:
-            process.join(timeout=5)
+        deadline = time.monotonic() + 5
+        for connection, process in zip(connections, self.processes, strict=True):
+            self._drain(connection, process, deadline)
+            process.join(timeout=1)
             if process.is_alive():
                 process.terminate()
-        self.connections, self.processes = [], []
+            connection.close()
+        self.processes = []
+
+    @staticmethod
+    def _drain(connection: Any, process: Any, deadline: float) -> None:
+        """Take what a worker still wants to hand over, so that it can end and nothing is left in shared memory."""
+        while time.monotonic() < deadline:
+            try:
+                if connection.poll(0.05):
+                    discard(connection.recv())
+                elif not process.is_alive():
+                    return
+            except (EOFError, OSError):
+                return
 
     def __del__(self) -> None:
         if self.connections:
@@ -397,9 +417,7 @@ class _Ahead(_BaseDataLoaderIter):
                 self._loader._workers = None
         else:
             while self._waiting:  # results of this epoch that nobody took
-                message = self._workers.connections[self._waiting.popleft()].recv()
-                if isinstance(message, tuple):
-                    unpacked(message)
+                discard(self._workers.connections[self._waiting.popleft()].recv())
 
     def __del__(self) -> None:
         workers = self.__dict__.get("_workers")

@@ -4,19 +4,24 @@
     tasks:   indices of a batch  ──pipe──>  fetch, collate
     result:  pickled structure   <──pipe──  arrays in one shared-memory block
 
-Each worker has its own copy of the dataset and its own random seed, base seed + i, as in PyTorch.
+Each worker has its own copy of the dataset and its own random seed, base seed + i, as in PyTorch.  A thread
+of the worker takes tasks off the pipe at once, so that neither side waits for the other to read.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import random
+import secrets
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import shared_memory
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -85,14 +90,14 @@ def packed(value: Any) -> tuple[bytes, str | None, list[int]]:
         plain = io.BytesIO()
         _Pickler(plain, protocol=5).dump(value)
         return plain.getvalue(), None, []
-    block = shared_memory.SharedMemory(create=True, size=sum(sizes))
+    name = f"graphtorch-{os.getppid()}-{secrets.token_hex(8)}"
+    block = shared_memory.SharedMemory(name, create=True, size=sum(sizes))
     start = 0
     target = np.frombuffer(block.buf, np.uint8)
     for view in views:
         target[start : start + view.nbytes] = view
         start += view.nbytes
     del target
-    name = block.name
     block.close()
     return stream.getvalue(), name, sizes
 
@@ -112,10 +117,43 @@ def unpacked(message: tuple[bytes, str | None, list[int]]) -> Any:
     return pickle.loads(structure, buffers=buffers)
 
 
+def discard(message: Any) -> None:
+    """Free the shared block of a batch that nobody wants."""
+    if isinstance(message, tuple) and message[1] is not None:
+        block = shared_memory.SharedMemory(name=message[1])
+        block.close()
+        block.unlink()
+
+
 END = "end"
 
 
+class _Tasks:
+    """Tasks in the order they came; empty for good once the parent says stop or is gone."""
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+        self._tasks: SimpleQueue[Any] = SimpleQueue()
+        self._stopping = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while not self._stopping:
+            try:
+                task = self._connection.recv()
+            except (EOFError, OSError):
+                task = None
+            self._stopping = task is None
+            self._tasks.put(task)
+
+    def next(self) -> Any:
+        """The next task, or None to stop; tasks still waiting then are dropped."""
+        task = self._tasks.get()
+        return None if self._stopping else task
+
+
 def run_worker(
+    inherited: Sequence[Connection],
     connection: Connection,
     make_fetcher: Callable[[Any], Callable[[Any], Any]],
     dataset: Any,
@@ -124,9 +162,16 @@ def run_worker(
     count: int,
     base_seed: int,
 ) -> None:
-    """The loop of a worker process."""
+    """The loop of a worker process.
+
+    inherited: the parent's ends of pipes that a forked process has copies of; held open here, they would
+    keep other workers from noticing that the parent is gone.
+    """
     global _worker_info
     try:
+        for other in inherited:
+            other.close()
+        tasks = _Tasks(connection)
         _seed(base_seed, worker)
         _worker_info = WorkerInfo(worker, count, base_seed + worker, dataset)
         fetch: Any = None
@@ -137,7 +182,7 @@ def run_worker(
             fetch = make_fetcher(dataset)
         except Exception as error:
             failure = WorkerError(type(error), traceback.format_exc(), worker)
-        while (task := connection.recv()) is not None:
+        while (task := tasks.next()) is not None:
             kind, value = task
             if kind == "again":
                 _seed(value, worker)

@@ -1,9 +1,9 @@
-"""`torch.utils.data._utils`: PyTorch's private home of the collating functions."""
+"""Where PyTorch's programs look for the parts of a loader."""
 
-from __future__ import annotations
+import sys
 
-from .... import absent
-from . import collate as collate
-from . import worker as worker
+from .. import collate as collate
+from .. import worker as worker
 
-__getattr__ = absent.names_of(__name__)
+for _name, _part in (("collate", collate), ("worker", worker)):
+    sys.modules[f"{__name__}.{_name}"] = _part
