@@ -26,8 +26,9 @@ test: .venv/installed  ## everything that needs neither torch nor a GPU
 parity: .venv/parity  ## against PyTorch 2.13
 	GRAPHTORCH_REQUIRE_TORCH=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/parity
 
-conformance: .venv/parity  ## PyTorch's whole op_db; rewrites docs/op_db.md
+conformance: .venv/parity  ## PyTorch's whole op_db, and third-party programs where $GRAPHTORCH_CONFORMANCE names their folder; rewrites docs/
 	$(BIN)/python -m tests.parity.opdb --all --quiet --check --workers 2 --write docs/op_db.md
+	$(BIN)/python tests/parity/conformance.py --write docs/conformance.md
 
 lint: .venv/parity
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
