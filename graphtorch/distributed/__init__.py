@@ -137,6 +137,7 @@ def init_process_group(
     group_name: str = "",
     pg_options: Any = None,
     device_id: Any = None,
+    _ranks: list[int] | None = None,
 ) -> None:
     """Start the group.  Raises UnsupportedError for more than one process."""
     size = world_size if world_size > 0 else int(os.environ.get("WORLD_SIZE", "1"))
@@ -208,7 +209,9 @@ def _done(async_op: bool, result: Any = None) -> Work | None:
     return Work(result) if async_op else None
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> Work | None:
+def barrier(
+    group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None
+) -> Work | None:
     """Wait for the others, of whom there are none."""
     return _done(async_op)
 
@@ -233,7 +236,12 @@ def broadcast(
 
 
 def reduce(
-    tensor: Tensor, dst: int = 0, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
+    tensor: Tensor,
+    dst: int | None = None,
+    op: Any = ReduceOp.SUM,
+    group: Any = None,
+    async_op: bool = False,
+    group_dst: int | None = None,
 ) -> Work | None:
     """Combine `tensor` over all processes at `dst`."""
     return _done(async_op, [tensor])
@@ -269,9 +277,10 @@ _all_gather_base = all_gather_into_tensor
 def gather(
     tensor: Tensor,
     gather_list: list[Tensor] | None = None,
-    dst: int = 0,
+    dst: int | None = None,
     group: Any = None,
     async_op: bool = False,
+    group_dst: int | None = None,
 ) -> Work | None:
     """Write every process's tensor into the list of `dst`."""
     if gather_list:
@@ -282,9 +291,10 @@ def gather(
 def scatter(
     tensor: Tensor,
     scatter_list: list[Tensor] | None = None,
-    src: int = 0,
+    src: int | None = None,
     group: Any = None,
     async_op: bool = False,
+    group_src: int | None = None,
 ) -> Work | None:
     """Write this process's tensor of the list into `tensor`."""
     if scatter_list:
@@ -323,7 +333,11 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
 
 
 def gather_object(
-    obj: Any, object_gather_list: list[Any] | None = None, dst: int = 0, group: Any = None
+    obj: Any,
+    object_gather_list: list[Any] | None = None,
+    dst: int | None = None,
+    group: Any = None,
+    group_dst: int | None = None,
 ) -> None:
     """Write every process's object into the list of `dst`."""
     _started()
@@ -332,7 +346,7 @@ def gather_object(
 
 
 def broadcast_object_list(
-    object_list: list[Any], src: int = 0, group: Any = None, device: Any = None, **_: Any
+    object_list: list[Any], src: int | None = None, group: Any = None, device: Any = None, **_: Any
 ) -> None:
     """Give everyone the objects of `src`."""
     _started()
@@ -341,8 +355,9 @@ def broadcast_object_list(
 def scatter_object_list(
     scatter_object_output_list: list[Any],
     scatter_object_input_list: list[Any] | None = None,
-    src: int = 0,
+    src: int | None = None,
     group: Any = None,
+    group_src: int | None = None,
 ) -> None:
     """Write this process's object of the list."""
     _started()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..errors import message
@@ -77,6 +78,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Add the gradients of `tensors` to the `.grad` of the leaves they depend on.
@@ -89,6 +91,18 @@ def backward(
             "backward() called inside a functorch transform. This is not supported, please use functorch.grad"
             " or functorch.vjp instead or call backward() outside of functorch transforms."
         )
+    if grad_variables is not None:
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`."
+                " Please only use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
     retain = create_graph if retain_graph is None else retain_graph
     roots = _roots(tensors, grad_tensors)
     if inputs is None:

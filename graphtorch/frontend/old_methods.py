@@ -31,12 +31,12 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
     return resize(self, tensor._array.shape)
 
 
-def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-    """Replace every element by `callable(element, element of tensor)`, in Python."""
-    mine, other = np.broadcast_arrays(concrete(self), concrete(tensor))
+def map_(self: Tensor, other: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+    """Replace every element by `callable(element, element of other)`, in Python."""
+    mine, theirs = np.broadcast_arrays(concrete(self), concrete(other))
     if mine.shape != self._array.shape:
         raise RuntimeError("map_: the other tensor does not broadcast to this one's shape")
-    values = [callable(a.item(), b.item()) for a, b in zip(mine.flat, other.flat, strict=True)]
+    values = [callable(a.item(), b.item()) for a, b in zip(mine.flat, theirs.flat, strict=True)]
     return self._write(fresh(np.asarray(values, self._array.dtype).reshape(self._array.shape)))
 
 

@@ -85,22 +85,38 @@ def _methods() -> dict[str, list[inspect.Signature]]:
     raise LookupError("the wheel's stubs have no TensorBase")
 
 
+# where the stubs (or Python signatures that only pass arguments on) do not say what PyTorch takes
+_NOT_SO = frozenset(
+    "torch.tensor torch.Tensor.new_tensor torch.Tensor.requires_grad_ torch.linspace torch.logspace torch.Tensor.new"
+    " torch.set_num_threads torch.Tensor.apply_ torch.set_default_device torch.Tensor.is_pinned torch.Tensor.pin_memory"
+    " torch.dtype torch.autograd.Function torch.autograd.function.Function torch.enable_grad torch.Tensor.record_stream"
+    " torch.cuda.stream torch.utils.hooks.RemovableHandle torch.return_types.cummax torch.return_types.cummin".split()
+)
+
+
 def of_torch(name: str, thing: Any) -> list[inspect.Signature]:
     """The ways PyTorch's `thing` may be called; none where nothing says."""
     last = name.rpartition(".")[2]
+    if name in _NOT_SO:
+        return []
     try:
-        return [inspect.signature(thing)]
+        found = inspect.signature(thing)
+        if all(p.kind in _OPEN for p in found.parameters.values()):
+            return []  # it passes everything on
+        return [found]
     except (TypeError, ValueError):
         pass
     if name.startswith("torch.Tensor."):
         overloads = _methods().get(last, [])
     elif name.startswith("torch.nn.functional."):
         overloads = _functional().get(last, [])
+    elif name.count(".") > 1:
+        return []
     else:
         overloads = _functions().get(last, [])
         if any(next(iter(s.parameters), "") == "input" for s in overloads):
-            # the deprecated orders of arguments call their first one self
-            overloads = [s for s in overloads if next(iter(s.parameters), "") != "self"]
+            # the deprecated orders of arguments have one called self
+            overloads = [s for s in overloads if "self" not in s.parameters]
     return [s for s in overloads if not _of_named_dims(s)]
 
 
@@ -116,6 +132,7 @@ def _of_named_dims(signature: inspect.Signature) -> bool:
 def _text(value: Any) -> str:
     """A default as text, the same for torch's and graphtorch's."""
     text = re.sub(r"\bgraphtorch\b", "torch", repr(value))
+    text = re.sub(r" at 0x[0-9a-f]+|from '[^']*'", "", text)
     text = re.sub(r"<(?:class|function|enum) '?([\w.]+)'?.*>", r"\1", text)
     return {"-float('inf')": "-inf", "inf": "inf", "()": "()"}.get(text, text)
 
@@ -129,7 +146,7 @@ def _same_default(theirs: Any, ours: Any) -> bool:
     except ValueError:
         pass
     # what None stands for in the stubs: "the default of the C++ function"
-    return {a, b} in ({"None", "False"}, {"None", "torch.strided"}) or a.rpartition(".")[2] == b.rpartition(".")[2]  # fmt: skip
+    return {a, b} in ({"None", "False"}, {"None", "torch.strided"}, {"None", "strided"}, {"None", "torch.int64"}) or a.rpartition(".")[2] == b.rpartition(".")[2]  # fmt: skip
 
 
 def differences(theirs: inspect.Signature, ours: inspect.Signature) -> list[str]:
@@ -162,6 +179,8 @@ def differences(theirs: inspect.Signature, ours: inspect.Signature) -> list[str]
             continue
         if parameter.kind in _POSITIONAL and not open_positions:
             if known.kind not in _POSITIONAL:
+                if place < len(order):
+                    continue  # in its place another overload's argument takes it
                 found.append(f"`{name}` by keyword only")
             elif order.index(name) != place:
                 found.append(f"`{name}` is argument {order.index(name) + 1}, not {place + 1}")

@@ -126,9 +126,19 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 @accepts_out
 def isin(
-    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+    elements: Any = None,
+    test_elements: Any = None,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+    element: Any = None,
+    test_element: Any = None,
 ) -> Tensor:
     """Whether each element is one of `test_elements`."""
+    elements = element if elements is None else elements
+    test_elements = test_element if test_elements is None else test_elements
+    if elements is None or test_elements is None:
+        raise TypeError("isin() received an invalid combination of arguments")
     a = concrete(elements) if isinstance(elements, Tensor) else np.asarray(elements)
     b = concrete(test_elements) if isinstance(test_elements, Tensor) else np.asarray(test_elements)
     return fresh(np.asarray(np.isin(a, b, assume_unique=assume_unique, invert=invert)))

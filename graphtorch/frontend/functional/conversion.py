@@ -129,7 +129,10 @@ def cpu(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
 
 
 def cuda(
-    self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = preserve_format
+    self: Tensor,
+    device: Any = None,
+    non_blocking: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Tensor:
     """The tensor on a GPU; raises where there is none."""
     return move(self, _device("cuda" if device is None else device))

@@ -56,11 +56,11 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 
 @accepts_out
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
     """X with A X = input, given the Cholesky factor of A."""
     from ... import linalg
 
-    factor = L.mH if upper else L  # type: ignore[attr-defined]
+    factor = input2.mH if upper else input2  # type: ignore[attr-defined]
     half = linalg.solve_triangular(factor, input, upper=False)
     return linalg.solve_triangular(factor.mH, half, upper=True)
 
@@ -162,7 +162,9 @@ def triangular_solve(
 
     matrix = turned(A, -2, -1) if transpose else A
     x = linalg.solve_triangular(matrix, b, upper=upper != transpose, unitriangular=unitriangular)
-    return return_types.triangular_solve(x, promotion.expand(A, (*x._array.shape[:-2], *A._array.shape[-2:])))
+    return return_types.triangular_solve(
+        x, promotion.expand(A, (*x._array.shape[:-2], *A._array.shape[-2:]))
+    )
 
 
 @accepts_out
@@ -182,7 +184,11 @@ def ormqr(
     from .linear import matmul
 
     m = input._array.shape[-2] if input._array.ndim >= 2 else -1
-    if input._array.ndim < 2 or other._array.ndim < 2 or other._array.shape[-2 if left else -1] != m:
+    if (
+        input._array.ndim < 2
+        or other._array.ndim < 2
+        or other._array.shape[-2 if left else -1] != m
+    ):
         raise RuntimeError(
             message(
                 "torch.ormqr: other.shape[-2] must be equal to input.shape[-2]",
@@ -223,7 +229,9 @@ def _approximate_basis(A: Tensor, q: int, niter: int) -> Tensor:
     return Q
 
 
-def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> Any:
+def svd_lowrank(
+    A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None
+) -> Any:
     """U, S, V of rank q with U diag(S) V^H near A (or A - M), by random projections."""
     from ... import linalg
 
@@ -244,7 +252,9 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     if q is None:
         q = min(6, m, n)
     elif not 0 <= q <= min(m, n):
-        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
+        raise ValueError(
+            f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}"
+        )
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
     centre = A.mean(-2, keepdim=True) if center else None  # type: ignore[attr-defined]

@@ -418,7 +418,12 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return ops.sub(first, ops.mul(roll(a, -2, dim), roll(b, -1, dim)))
 
 
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "") -> Tensor:
+def cdist(
+    x1: Tensor,
+    x2: Tensor,
+    p: float = 2.0,
+    compute_mode: str = "use_mm_for_euclid_dist_if_necessary",
+) -> Tensor:
     """p-norm distances between all pairs of rows."""
     from .moments import vector_norm
     from .shape import unsqueeze

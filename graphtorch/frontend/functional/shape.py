@@ -32,12 +32,12 @@ def _reshaped(input: Tensor, shape: tuple[int, ...]) -> Tensor:
     return bind(_RESHAPE, (input,), {"shape": shape})
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """The same elements in row-major order under another shape; one size may be -1."""
-    return _reshaped(input, sizes(shape))
+    return _reshaped(input, sizes(args if shape is None else (shape,)))
 
 
-def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+def view(input: Tensor, *shape: Any, dtype: Any = None, size: Any = None) -> Tensor:
     """`reshape` that never copies; raises RuntimeError where it would have to."""
     if (
         len(shape) == 1
@@ -49,7 +49,7 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
         from .conversion import view_dtype
 
         return view_dtype(input, dtype)
-    wanted = sizes(shape)
+    wanted = sizes(shape if size is None else (size,))
     array = input._array
     if not array.flags.c_contiguous and array.size > 1:
         wanted = inferred(wanted, array.size)
@@ -115,13 +115,13 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return _reshaped(input, (*shape[:dim], *inferred(parts, shape[dim]), *shape[dim + 1 :]))
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Any = None, *more: int) -> Tensor:
     """Drop dims of size 1: all of them, or those named."""
     shape = input._array.shape
     if dim is None:
         kept = tuple([s for s in shape if s != 1])
     else:
-        dims = dim if isinstance(dim, (tuple, list)) else (dim,)
+        dims = dim if isinstance(dim, (tuple, list)) else (dim, *more)
         wrapped = {wrap_dim(d, len(shape)) for d in dims}
         kept = tuple([s for i, s in enumerate(shape) if s != 1 or i not in wrapped])
     return bind(_RESHAPE, (input,), {"shape": kept})
@@ -141,9 +141,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 # ---- permuting
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """Dim i of the result is dim dims[i] of the input."""
-    order = sizes(dims)
+    order = sizes(args if dims is None else (dims,))
     n = input._array.ndim
     if len(order) != n:
         raise RuntimeError(
@@ -170,7 +170,12 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return bind(_PERMUTE, (input,), {"dims": tuple(order)})
 
 
-swapaxes = swapdims = transpose
+swapdims = transpose
+
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Exchange two dims."""
+    return transpose(input, axis0, axis1)
 
 
 def t(input: Tensor) -> Tensor:
@@ -224,9 +229,9 @@ moveaxis = movedim
 # ---- growing
 
 
-def expand(input: Tensor, *shape: Any, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *shape: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Repeat dims of size 1 without copying; -1 keeps a size, new dims go in front."""
-    wanted = sizes(shape)
+    wanted = sizes(shape if size is None else (size,))
     old = input._array.shape
     lead = len(wanted) - len(old)
     if lead < 0:
@@ -271,9 +276,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other._array.shape)
 
 
-def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     """`expand` to `size`."""
-    return expand(input, size)
+    return expand(input, *args, size=size)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
@@ -283,9 +288,9 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return promotion.broadcast(*tensors)
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     """The tensor laid out several times along each dim (a copy)."""
-    counts = sizes(repeats)
+    counts = sizes(args if repeats is None else (repeats,))
     shape = input._array.shape
     lead = len(counts) - len(shape)
     if lead < 0:
@@ -306,9 +311,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return bind(_RESHAPE, (ops.copy(grown),), {"shape": shape})
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """`repeat` that pads the counts with ones in front."""
-    counts = sizes(dims)
+    counts = sizes(args if dims is None else (dims,))
     return repeat(input, (1,) * (input._array.ndim - len(counts)) + counts)
 
 

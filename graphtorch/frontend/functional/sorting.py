@@ -353,10 +353,11 @@ def unique_consecutive(
 
 
 def searchsorted(
-    sorted_sequence: Tensor, values: Any, *, out_int32: bool = False, right: bool = False,
+    sorted_sequence: Tensor, values: Any = None, *, input: Any = None, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Where values would be inserted to keep the (last dim of the) sequence sorted."""
+    values = input if values is None else values
     which = "right" if right or side == "right" else "left"
     edges = concrete(sorted_sequence)
     if sorter is not None:

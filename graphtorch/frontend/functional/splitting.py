@@ -75,9 +75,13 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return bind(_RESHAPE, (piece,), {"shape": (*shape[:dim], *shape[dim + 1 :])})
 
 
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Tensor, ...]:
     """Views of `split_size` elements along `dim` (the last may be shorter), or of the sizes listed."""
     shape = check_tensor("split", tensor)._array.shape
+    if split_size is not None:  # what the method calls it
+        split_size_or_sections = split_size
     if not shape:
         raise RuntimeError(message("split expects at least a 1-dimensional tensor"))
     dim = wrap_dim(dim, len(shape))
@@ -128,8 +132,20 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, step, dim)
 
 
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor,
+    indices_or_sections: Any = None,
+    dim: int = 0,
+    *,
+    indices: Any = None,
+    sections: int | None = None,
+    tensor_indices_or_sections: Any = None,
+) -> tuple[Tensor, ...]:
     """Split at the indices listed, or into that many nearly equal parts."""
+    for given in (indices, sections, tensor_indices_or_sections):
+        indices_or_sections = indices_or_sections if given is None else given
+    if indices_or_sections is None:
+        raise TypeError("tensor_split() received an invalid combination of arguments")
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim]
     if isinstance(indices_or_sections, Tensor):
