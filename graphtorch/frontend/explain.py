@@ -74,8 +74,12 @@ def _program(role: str, program: Any) -> list[str]:
         lines.append(f"    run by NumPy between kernels (no kernel yet): {listed}")
     lines.append(f"    memory: {str(program.memory).splitlines()[0]}")
     lines += _fusions(program.stages[-1][1])
+    try:
+        timings = sorted(_profile(program), key=lambda t: -t.nanoseconds)
+    except RuntimeError as error:  # a singular matrix, say
+        reason = str(error).partition("\n")[0]
+        return [*lines, f"    time per kernel: not known, the program refuses zeros ({reason})"]
     lines.append("    time per kernel (one profiled call on zeros):")
-    timings = sorted(_profile(program), key=lambda t: -t.nanoseconds)
     lines += [f"    {timing}" for timing in timings[:_LONGEST]]
     if len(timings) > _LONGEST:
         rest = sum(t.nanoseconds for t in timings[_LONGEST:])
