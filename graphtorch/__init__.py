@@ -210,6 +210,7 @@ _LATER = {
     "compile": "frontend.compile", "ScriptModule": "jit", "ScriptFunction": "jit", "PyTorchFileReader": "frontend.archive", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
     "istft": "frontend.functional.spectral", "igamma": "special", "igammac": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
+    **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), "frontend.sparse_functions"),
     "save": "frontend.serialization", "load": "frontend.serialization",
     "set_num_threads": "codegen.runtime", "get_num_threads": "codegen.runtime",
     "softmax": "frontend.functional.native", "log_softmax": "frontend.functional.native", "dropout": "nn.functional",

@@ -21,7 +21,7 @@ from .checkpoint_blocks import Blocks, Gathering, Piece, describable, piece_of
 from .checkpoint_names import torch_name
 from .checkpoint_values import BUILDERS
 from .device import device
-from .formats import layout, memory_format
+from .formats import layout, memory_format, strided
 from .size import Size
 from .tensor import Tensor
 from .untyped_storage import LEGACY_STORAGES, STORAGE_NAMES, TypedStorage, UntypedStorage
@@ -116,6 +116,9 @@ class _Writes:
         from ..nn.parameter import Buffer, Parameter, UninitializedParameter, is_lazy
 
         kind = type(tensor)
+        if tensor.layout is not strided:
+            _, args = tensor.__reduce_ex__(2)  # type: ignore[misc]
+            return self._name("torch._utils", "_rebuild_sparse_tensor"), args
         if is_lazy(tensor):
             name = (
                 "UninitializedParameter"
@@ -253,7 +256,7 @@ def _pieces_of_plain(value: Any) -> list[Piece] | None:
     while waiting:
         item = waiting.pop()
         if isinstance(item, Tensor):
-            if any(not name.startswith("_") for name in vars(item)):
+            if item.layout is not strided or any(not name.startswith("_") for name in vars(item)):
                 return None
             if id(item) not in seen and describable(item._array):
                 seen.add(id(item))

@@ -88,6 +88,7 @@ PROPERTIES: dict[str, Any] = {
     "is_mps": property(lambda self: False, doc="On an Apple GPU? Never."),
     "is_xpu": property(lambda self: False, doc="On an Intel GPU? Never."),
     "is_sparse": property(lambda self: False, doc="Sparse? Never."),
+    "is_sparse_csr": property(lambda self: False, doc="In compressed rows? Those are a class of their own."),
     "is_mkldnn": property(lambda self: False, doc="In a library's own layout? Never."),
     "is_quantized": property(lambda self: False, doc="Quantised? Never."),
     "is_nested": property(lambda self: False, doc="Ragged? Never."),
@@ -96,6 +97,12 @@ PROPERTIES: dict[str, Any] = {
     "_base": property(lambda self: base_of(self), doc="The tensor this is a view of, or None."),
     "layout": property(lambda self: _layout(), doc="Always torch.strided."),
 }  # fmt: skip
+
+
+def _sparse() -> Any:
+    from . import sparse_functions
+
+    return sparse_functions
 
 
 def _layout() -> Any:
@@ -121,6 +128,8 @@ METHODS_ASKING: dict[str, Any] = {
     "stride": stride, "storage_offset": storage_offset,
     "data_ptr": lambda self: self._array.__array_interface__["data"][0],
     "untyped_storage": lambda self: UntypedStorage.of(self), "set_": set_,
+    "to_sparse": lambda self, *args, **options: _sparse().to_sparse(self, *args, **options),
+    "to_sparse_csr": lambda self, dense_dim=None: _sparse().to_sparse_csr(self, dense_dim),
     "storage": lambda self: TypedStorage(wrap_storage=UntypedStorage.of(self), dtype=self.dtype),
     "is_contiguous": _v.is_contiguous,
     "is_floating_point": lambda self: self._array.dtype.kind in "fV",
