@@ -12,7 +12,6 @@ replayed faithfully is *left to eager*: it runs as if it were not compiled, says
 from __future__ import annotations
 
 import functools
-import gc
 import inspect
 import sys
 import threading
@@ -27,17 +26,15 @@ from .. import config
 from ..errors import CompileError, UnsupportedError, user_frame
 from ..ir import dispatch
 from ..ir.graph import Graph
-from . import pytree
 from .allocator import release_memory
 from .autocasting import state as autocast_state
+from .capture import Capture, running
 from .checker import Checker
 from .grad_mode import state as grad_state
 from .guards import Watcher
-from .pullback import Pullback, trace_pullback
-from .tensor import Tensor
 from .trace import Tracer
 from .traced import Leaving
-from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant, sort_outputs
+from .variant import MAXIMUM_VALUE_MISSES, Variant, make_variant
 
 CacheInfo = namedtuple("CacheInfo", "hits misses variants left")
 
@@ -48,8 +45,6 @@ CHANGING = ("lr", "params")  # entries of a parameter group that are read at eve
 REGISTRY: list[CompiledFunction] | None = (
     None  # the CLI puts a list here to see every compiled function
 )
-
-_tracing = threading.local()
 
 
 class CompiledFunction:
@@ -97,7 +92,7 @@ class CompiledFunction:
             config.flags.compile == "0"
             or self.left is not None
             or dispatch._stack.top is not None
-            or getattr(_tracing, "active", False)
+            or getattr(running, "active", False)
         ):
             return self._function(*args, **kwargs)
         with self._lock:
@@ -130,13 +125,21 @@ class CompiledFunction:
         """Run the function under a tracer; compile what it did, or leave it to eager."""
         reason = self._why(args, kwargs) if self.variants else "first call"
         start = time.perf_counter()
-        tracer = Tracer(_identifier(self.__name__))
-        watcher = tracer.watcher = Watcher(tracer)
+        capture = Capture(
+            _identifier(self.__name__),
+            self._function,
+            self._shown,
+            self._definition(),
+            args,
+            kwargs,
+        )
+        tracer = capture.tracer
         checker = Checker()
         checker.structure(args, "args")
         checker.structure(kwargs, "kwargs")
         try:
-            result, pullback = self._record(tracer, watcher, args, kwargs)
+            capture.run()
+            result = capture.result
             if tracer.left is not None:
                 self._leave(tracer.left, tracer)
                 return result
@@ -145,20 +148,10 @@ class CompiledFunction:
                 tracer.forget_backups()
             if tracer.nbytes() > _LARGE:
                 release_memory()  # what the eager run used; the arena is planned anew
-            self._guards(checker, tracer, watcher)
+            self._guards(checker, tracer, capture.watcher)
             generation = len(self.variants)
             try:
-                variant = make_variant(
-                    self.__name__,
-                    generation,
-                    tracer,
-                    args,
-                    kwargs,
-                    result,
-                    checker,
-                    reason,
-                    pullback,
-                )
+                variant = make_variant(self.__name__, generation, capture, checker, reason)
             except UnsupportedError as error:
                 why = str(error).partition("\n")[0]
                 self._leave(Leaving(why, error.line or self._definition(), error.op), tracer)
@@ -176,57 +169,6 @@ class CompiledFunction:
         finally:
             tracer.forget_backups()
             tracer.close()
-
-    def _record(
-        self, tracer: Tracer, watcher: Watcher, args: tuple, kwargs: dict
-    ) -> tuple[Any, Pullback | None]:
-        """Run the function while the tracer writes down what it does.
-
-        Returns its result, and the traced backward of a result that needs one of Python's.
-        """
-        pullback = None
-        given = pytree.flatten((args, kwargs))
-        for expression, leaf in _argument_names(self._shown, args, kwargs):
-            if isinstance(leaf, Tensor):
-                tracer.arguments.add(id(leaf))
-                tracer.name_input(leaf, expression)
-            else:
-                watcher._look_into(leaf)
-        owner = getattr(self._function, "__self__", None)
-        if owner is not None:
-            watcher._look_into(owner)
-        watcher.saw_function(self._function)
-        _tracing.active = True
-        collecting = gc.isenabled()
-        gc.disable()  # a collection would run callbacks and finalizers as if the program had called them
-        try:
-            with dispatch.pushed(tracer), watcher:
-                result = self._function(*args, **kwargs)
-                if tracer.custom_functions and tracer.left is None:
-                    pullback = self._pull_back(tracer, args, kwargs, result)
-        except BaseException:
-            tracer.undo()
-            raise
-        finally:
-            _tracing.active = False
-            if collecting:
-                gc.enable()
-        changed = watcher.changed() if tracer.left is None else None
-        if changed is None and not _same(given, pytree.flatten((args, kwargs))):
-            changed = "a container given as an argument is changed by the function itself"
-        if changed:
-            why = f"{changed}: a side effect that a replay would lose"
-            tracer.leave(why, "", self._definition())
-        return result, pullback
-
-    def _pull_back(self, tracer: Tracer, args: tuple, kwargs: dict, result: Any) -> Pullback | None:
-        try:
-            plan, _ = sort_outputs(tracer, args, kwargs, result)
-            return trace_pullback(tracer, plan) if plan.differentiable else None
-        except UnsupportedError as error:
-            why = str(error).partition("\n")[0]
-            tracer.leave(why, error.op, error.line or self._definition())
-            return None
 
     def _guards(self, checker: Checker, tracer: Tracer, watcher: Watcher) -> None:
         checker.require(f"grad.enabled is {grad_state.enabled}", "grad mode")
@@ -386,28 +328,6 @@ def compile_calls(module: Any) -> CompiledFunction:
         compiled  # no change of the module that a guard may see
     )
     return compiled
-
-
-def _same(before: tuple[list[Any], pytree.Spec], after: tuple[list[Any], pytree.Spec]) -> bool:
-    """Whether two flattened trees have the same structure and the very same leaves."""
-    return (
-        before[1] == after[1]
-        and len(before[0]) == len(after[0])
-        and all(a is b for a, b in zip(before[0], after[0], strict=True))
-    )
-
-
-def _argument_names(function: Callable, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
-    """Name every leaf of the arguments after its parameter."""
-    named: list[tuple[str, Any]] = []
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        bound = {f"arg{i}": a for i, a in enumerate(args)} | kwargs
-    for name, value in bound.items():
-        for path, leaf in pytree.paths(value, name):
-            named.append((path, leaf))
-    return named
 
 
 def _identifier(name: str) -> str:

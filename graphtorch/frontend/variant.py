@@ -20,18 +20,16 @@ from ..errors import UnsupportedError
 from ..ir import ops
 from ..ir.builder import GraphBuilder
 from ..ir.graph import Graph, Node
-from . import pytree
 from .call_writer import CallWriter
+from .capture import Capture, sort_outputs
 from .checker import Checker
 from .compiled_backward import contiguous
 from .returned import Outputs
 from .tensor import Tensor
-from .trace import Tracer
 from .traced import Captured, Trace
 
 if TYPE_CHECKING:
     from ..ir.passes.partition import Partition
-    from .pullback import Pullback
 
 MAXIMUM_VALUE_MISSES = 3
 
@@ -153,34 +151,18 @@ class Variant:
         return gradients
 
 
-def sort_outputs(
-    tracer: Tracer, args: tuple, kwargs: dict, result: Any
-) -> tuple[Outputs, pytree.Spec]:
-    """What the traced call leaves behind, and the structure of its result."""
-    leaves, spec = pytree.flatten(result)
-    given = pytree.flatten((args, kwargs))[0]
-    return Outputs(tracer, leaves, tracer.final_grads(), given), spec
-
-
 def make_variant(
-    name: str,
-    generation: int,
-    tracer: Tracer,
-    args: tuple,
-    kwargs: dict,
-    result: Any,
-    checker: Checker,
-    reason: str,
-    pullback: Pullback | None = None,
+    name: str, generation: int, capture: Capture, checker: Checker, reason: str
 ) -> Variant:
-    """Compile a trace; raises CompileError or UnsupportedError where it cannot be replayed."""
-    plan, spec = sort_outputs(tracer, args, kwargs, result)
+    """Compile a trace; raises UnsupportedError where it cannot be replayed."""
+    tracer, pullback = capture.tracer, capture.pullback
+    plan, spec = sort_outputs(capture)
     trace = tracer.finish(plan.produced)
     joint = None
     if pullback is not None:
         trace.graph, joint = pullback.split(trace.graph)
     variant = Variant(name, generation, trace, reason, checker)
-    writer = CallWriter(variant, tracer, args, kwargs, checker)
+    writer = CallWriter(variant, tracer, capture.args, capture.kwargs, checker)
     graph = trace.graph
     if plan.differentiable:
         if pullback is not None:
