@@ -140,7 +140,7 @@ from .frontend.random import (
     rand_like, randint, randint_like, randn, randn_like, randperm, seed, set_rng_state,
 )  # fmt: skip
 from .frontend.settings import (
-    _assert, _check, are_deterministic_algorithms_enabled, get_autocast_dtype, get_float32_matmul_precision, is_autocast_enabled, is_complex,
+    _assert, _check, are_deterministic_algorithms_enabled, get_autocast_dtype, get_float32_matmul_precision, is_autocast_enabled, is_complex, is_deterministic_algorithms_warn_only_enabled,
     is_floating_point, is_storage, is_tensor, set_float32_matmul_precision, typename, use_deterministic_algorithms,
 )  # fmt: skip
 from .frontend.size import Size
@@ -192,7 +192,7 @@ _LATER = {
     **dict.fromkeys((
         "_assert_async _is_all_true _is_any_true _shape_as_tensor compiled_with_cxx11_abi from_file get_autocast_cpu_dtype"
         " get_autocast_gpu_dtype get_deterministic_debug_mode get_device get_device_module get_num_interop_threads"
-        " is_autocast_cpu_enabled is_conj is_deterministic_algorithms_warn_only_enabled is_distributed is_inference is_neg"
+        " is_autocast_cpu_enabled is_conj is_distributed is_inference is_neg"
         " is_same_size is_signed is_vulkan_available is_warn_always_enabled set_default_tensor_type"
         " set_deterministic_debug_mode set_flush_denormal set_num_interop_threads set_warn_always"
     ).split(), "frontend.machine"),

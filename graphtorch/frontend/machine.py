@@ -9,24 +9,17 @@ from typing import Any
 import numpy as np
 
 from ..ir.types import DType, int64
-from . import promotion
+from . import promotion, settings
 from .device import device as Device
 from .functional.wrapping import concrete, fresh
 from .tensor import Tensor, wrap
 
 _warn_always = False
-_determinism = "default"
 _MODES = {0: "default", 1: "warn", 2: "error"}
-
-
-def is_deterministic_algorithms_warn_only_enabled() -> bool:
-    """Whether a missing deterministic algorithm would only warn; there is none that is missing."""
-    return _determinism == "warn"
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
     """0 or "default", 1 or "warn", 2 or "error"; every algorithm here is deterministic."""
-    global _determinism
     if not isinstance(debug_mode, (int, str)):
         raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
     mode = _MODES.get(debug_mode, debug_mode) if isinstance(debug_mode, int) else debug_mode
@@ -34,12 +27,14 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
         raise RuntimeError(
             f"invalid value of debug_mode, expected `default`, `warn`, `error` or 0, 1, 2, but got {debug_mode}"
         )
-    _determinism = str(mode)
+    settings.use_deterministic_algorithms(mode != "default", warn_only=mode == "warn")
 
 
 def get_deterministic_debug_mode() -> int:
     """The mode's number."""
-    return next(n for n, mode in _MODES.items() if mode == _determinism)
+    if not settings.are_deterministic_algorithms_enabled():
+        return 0
+    return 1 if settings.is_deterministic_algorithms_warn_only_enabled() else 2
 
 
 def set_warn_always(b: bool, /) -> None:

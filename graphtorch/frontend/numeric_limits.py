@@ -16,10 +16,15 @@ class finfo:
 
     def __init__(self, type: DType | None = None):
         dtype = type or promotion.get_default_dtype()
+        if not isinstance(dtype, DType):
+            raise TypeError(
+                f"finfo(): argument 'type' (position 1) must be torch.dtype, not {dtype.__class__.__name__}"
+            )
         if dtype.kind not in "fc":
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{dtype!r}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
+        dtype = dtype.to_real()
         info: Any = ml_dtypes.finfo(dtype.numpy)
         self.dtype = dtype.name
         self.bits = int(info.bits)
@@ -45,9 +50,15 @@ class iinfo:
     """Limits of an integer dtype: bits, max, min."""
 
     def __init__(self, type: DType):
+        if not isinstance(type, DType):
+            raise TypeError(
+                f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {type.__class__.__name__}"
+            )
+        if type.kind == "b":
+            raise TypeError("torch.bool is not supported by torch.iinfo")
         if type.kind not in "iu":
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
             )
         info = np.iinfo(type.numpy)
         self.dtype = type.name

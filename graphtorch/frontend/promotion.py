@@ -51,11 +51,11 @@ def set_default_dtype(dtype: DType) -> None:
     """Choose the dtype of floating-point tensors made from Python numbers."""
     global _default_dtype
     if not isinstance(dtype, DType):
-        raise TypeError("invalid type object")
-    if dtype.kind != "f":
         raise TypeError(
-            f"only floating-point types are supported as the default type, got {dtype!r}"
+            "invalid dtype object: only floating-point types are supported as the default type"
         )
+    if dtype.kind != "f":
+        raise TypeError("only floating-point types are supported as the default type")
     _default_dtype = dtype
 
 

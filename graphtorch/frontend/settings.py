@@ -31,28 +31,51 @@ def is_complex(input: Tensor) -> bool:
 
 
 def typename(obj: Any) -> str:
-    """The name of a tensor's old type, or of any object's class."""
+    """The name of a tensor's old type, of a class or function, or of any object's class."""
     if isinstance(obj, Tensor):
         return obj.type()
-    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+    room = getattr(obj, "__module__", None)
+    name = getattr(obj, "__qualname__", None) or getattr(obj, "__name__", None)
+    name = name or type(obj).__name__
+    return name if room in (None, "", "builtins") else f"{room}.{name}"
+
+
+_deterministic, _warn_only = False, False
+_precision = "highest"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: every algorithm here is deterministic."""
+    """Keep the switch: every algorithm here is deterministic either way."""
+    global _deterministic, _warn_only
+    _deterministic, _warn_only = bool(mode), bool(mode and warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """Always True."""
-    return True
+    """What `use_deterministic_algorithms` set."""
+    return _deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether a missing deterministic algorithm would only warn; there is none that is missing."""
+    return _warn_only
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Accepted: float32 products are always computed in float32."""
+    """Keep the choice ("highest", "high", "medium"): float32 products are always computed in float32.
+
+    Raises RuntimeError for another word.
+    """
+    global _precision
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(
+            f"float32_matmul_precision must be one of 'highest', 'high' or 'medium', but got {precision}"
+        )
+    _precision = precision
 
 
 def get_float32_matmul_precision() -> str:
-    """Always "highest"."""
-    return "highest"
+    """What `set_float32_matmul_precision` set."""
+    return _precision
 
 
 def _assert(condition: Any, message: str) -> None:
@@ -60,7 +83,7 @@ def _assert(condition: Any, message: str) -> None:
     assert condition, message
 
 
-def _check(condition: bool, message: Any = None) -> None:
+def _check(cond: bool, message: Any = None) -> None:
     """Raise RuntimeError(message()) unless the condition holds."""
-    if not condition:
+    if not cond:
         raise RuntimeError("Expected cond to be True" if message is None else message())
