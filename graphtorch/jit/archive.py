@@ -31,7 +31,9 @@ class LoadedModule(ScriptModule):
         super().__init__()
         self.__dict__["_script_class"] = script_class
         self.__dict__["_original_name"] = script_class.tree.name
-        self.__dict__["training"] = False  # unless the archive says otherwise: frozen modules say nothing
+        self.__dict__["training"] = (
+            False  # unless the archive says otherwise: frozen modules say nothing
+        )
         self.__dict__.update(script_class.constants)
 
     def _assign(self, name: str, value: Any) -> None:

@@ -10,13 +10,18 @@ import functools
 import inspect
 import os
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import UnsupportedError, message
 from ..frontend.tensor import Tensor
+from ..frontend.trace import is_tracing
 from ..nn.module import Module
 from . import capture as _capture
+
+# what modules were last called with: kept beside them, so that a call changes no module
+_examples: weakref.WeakKeyDictionary[Module, tuple[Any, ...]] = weakref.WeakKeyDictionary()
 
 
 class _AnyScripted(type):
@@ -33,15 +38,14 @@ class ScriptFunction(metaclass=_AnyScripted):
 class ScriptModule(Module):
     """What `script` and `trace` return for modules; also a base class of one's own."""
 
-    _example: Any = None
     _c = property(lambda self: self, doc="PyTorch's C++ module: here the module itself.")
 
     def __init__(self) -> None:
         super().__init__()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            self.__dict__["_example"] = args
+        if not kwargs and not is_tracing():
+            _examples[self] = args
         return super().__call__(*args, **kwargs)
 
     @property
@@ -57,7 +61,7 @@ class ScriptModule(Module):
     @property
     def graph(self) -> Any:
         """The captured graph of the last call's arguments; UnsupportedError before the first call."""
-        return _captured(self, self.forward, self._example, self)[0].graph
+        return _captured(self, self.forward, _examples.get(self), self)[0].graph
 
     def save(self, f: Any, **kwargs: Any) -> None:
         """`torch.jit.save(self, f)`."""
@@ -170,7 +174,7 @@ def trace(
         if keywords:
             names = list(inspect.signature(func.forward).parameters)
             example = tuple([keywords[n] for n in names if n in keywords])
-        made.__dict__["_example"] = example
+        _examples[made] = example
         return made
     if isinstance(func, types.MethodType) and isinstance(func.__self__, Module):
         return trace(func.__self__, example_inputs, example_kwarg_inputs=example_kwarg_inputs)
@@ -192,7 +196,7 @@ def trace_module(mod: Module, inputs: dict[str, Any], *args: Any, **kwargs: Any)
         given = example if isinstance(example, tuple) else (example,)
         getattr(made, name)(*given)
         if name == "forward":
-            made.__dict__["_example"] = given
+            _examples[made] = given
     return made
 
 
@@ -228,7 +232,7 @@ def _captured(obj: Any, function: Callable, example: Any, owner: Module | None) 
         raise UnsupportedError(
             message(
                 "a scripted program is saved as the graph of an example, and there is none yet",
-                hint="call it once, or use torch.jit.trace with example inputs",
+                hint="call the module once, or use torch.jit.trace with example inputs",
             )
         )
     return _capture.capture(function, example, owner)
@@ -250,7 +254,7 @@ def save(m: Any, f: Any, _extra_files: Any = None) -> None:
         tensors = {n: t.detach() for n, t in (*m.named_parameters(), *m.named_buffers())}
         data = _capture.to_data(m.captured, tensors, parameters, m.original_name)
     elif isinstance(m, ScriptModule):
-        captured, constants = _captured(m, lambda *a: Module.__call__(m, *a), m._example, m)
+        captured, constants = _captured(m, lambda *a: Module.__call__(m, *a), _examples.get(m), m)
         parameters = [n for n, _ in m.named_parameters()]
         tensors = {n: t.detach() for n, t in (*m.named_parameters(), *m.named_buffers())}
         data = _capture.to_data(captured, {**tensors, **constants}, parameters, m.original_name)
