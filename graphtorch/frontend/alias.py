@@ -9,6 +9,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .. import absent
+
 
 def _distribution() -> Any:
     """The installed package that programs look for under the name torch."""
@@ -43,9 +45,14 @@ class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         try:
             importlib.import_module(_home(name))
         except ModuleNotFoundError as error:
-            if error.name and error.name.startswith("graphtorch"):
+            if not (error.name and error.name.startswith("graphtorch")):
+                raise
+            known = absent.reason(name)
+            if known is None:
                 return None
-            raise
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: {known.text()}", name=name
+            ) from None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def find_distributions(self, context: Any = None) -> Any:
