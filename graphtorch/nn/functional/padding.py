@@ -142,9 +142,9 @@ def interpolate(
         sizes = tuple(int(n * f) for n, f in zip(spatial, factors, strict=True))
         scales = [None] * dims if recompute_scale_factor else list(factors)
     if mode == "area":
-        from . import pooling
+        from .adaptive_pooling import _adaptive_average
 
-        return pooling._adaptive_average(dims, input, sizes)
+        return _adaptive_average(dims, input, sizes)
     if mode in ("nearest", "nearest-exact"):
         x = input
         for axis in range(dims):
