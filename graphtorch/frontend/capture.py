@@ -47,6 +47,7 @@ class Capture:
         self.watcher = self.tracer.watcher = Watcher(self.tracer)
         self.result: Any = None
         self.pullback: Pullback | None = None
+        self.changed: str | None = None  # what the function itself changed of what it relies on
 
     def run(self) -> None:
         """Run the function while the tracer writes down what it does; raises what the function raises."""
@@ -80,6 +81,7 @@ class Capture:
         changed = watcher.changed() if tracer.left is None else None
         if changed is None and not _same(given, pytree.flatten((args, kwargs))):
             changed = "a container given as an argument is changed by the function itself"
+        self.changed = changed
         if changed:
             why = f"{changed}: a side effect that a replay would lose"
             tracer.leave(why, "", self.definition)

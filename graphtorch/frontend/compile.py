@@ -73,6 +73,7 @@ class CompiledFunction:
         self.hits = 0
         self.misses = 0
         self.history: list[str] = []
+        self._settled = False  # one call may fill caches before a change counts as a side effect
 
     # ---- calling
 
@@ -140,6 +141,10 @@ class CompiledFunction:
         try:
             capture.run()
             result = capture.result
+            if capture.changed and not self._settled:
+                self._settled = True
+                self.history.append(f"to be traced again: {capture.changed}")
+                return result
             if tracer.left is not None:
                 self._leave(tracer.left, tracer)
                 return result

@@ -63,6 +63,7 @@ class Watcher:
         self.tracer = tracer
         self.reads: dict[tuple[int, str], tuple[Any, str, Any, Any]] = {}
         self.outside: set[int] = set()  # ids of objects that were there before
+        self.inside: set[int] = set()  # ids of objects made by the function itself
         self.stores: dict[
             tuple[int, str], tuple[Any, str, Any]
         ] = {}  # assigned, if the code gets there
@@ -140,6 +141,8 @@ class Watcher:
             return
         self._entered.add(key)
         self.kept.append(first)
+        if code.co_name == "__init__" and id(first) not in self.outside:
+            self.inside.add(id(first))
         if reads.writes_global is not None:
             self.tracer.leave(
                 f"{code.co_name}() writes the global {reads.writes_global!r}", code.co_name
@@ -222,7 +225,11 @@ class Watcher:
                     found = _class_attribute(type(value), attribute)
             if found is _MISSING:
                 return
-            if not _skippable(found) and not _is_module(value) and not _is_framework_object(value):
+            if id(value) in self.inside:
+                pass  # made from things that are guarded where they come from
+            elif (
+                not _skippable(found) and not _is_module(value) and not _is_framework_object(value)
+            ):
                 self._note(value, attribute, found)
             elif _is_module(value):
                 self.saw_module(value)

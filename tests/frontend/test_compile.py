@@ -181,10 +181,11 @@ def test_print_and_other_side_effects_leave_to_eager(capsys):
         noisy(torch.ones(1))
     noisy(torch.ones(1))
     assert capsys.readouterr().out == "called\ncalled\n"
+    counting(torch.ones(1))
     with pytest.warns(UserWarning, match="left to eager"):
         counting(torch.ones(1))
     counting(torch.ones(1))
-    assert seen == [1, 1]
+    assert seen == [1, 1, 1]
 
 
 def test_writes_into_arguments_and_outside_tensors_are_seen():
@@ -665,12 +666,13 @@ def keeps_nothing(x, keeper, table):
 def test_what_a_function_assigns_outside_is_not_lost(function):
     f = torch.compile(function)
     keeper, table = Keeper(1.0), {"last": None, "list": []}
+    f(torch.ones(2), keeper, table)  # might fill a cache: traced again
     with pytest.warns(UserWarning, match="by the function itself"):
         f(torch.ones(2), keeper, table)
     for i in range(3):
         f(torch.full((2,), float(i)), keeper, table)
     if function is keeps_in_a_list:
-        assert [x.tolist()[0] for x in table["list"]] == [1.0, 0.0, 1.0, 2.0]
+        assert [x.tolist()[0] for x in table["list"]] == [1.0, 1.0, 0.0, 1.0, 2.0]
     else:
         holder = KEEPER if function is keeps_in_a_global else keeper
         last = table["last"] if function is keeps_in_a_dict else holder.last
@@ -693,8 +695,50 @@ def test_a_nonlocal_that_is_only_assigned_is_not_lost():
         return x * 2
 
     compiled = torch.compile(f)
+    compiled(torch.ones(2))
     with pytest.warns(UserWarning, match="'last' of a cell is changed"):
         compiled(torch.ones(2))
     for i in range(2):
         compiled(torch.full((2,), float(i)))
         assert last.tolist() == [i + 1.0] * 2
+
+
+class Parsed:
+    """As einops parses its patterns: sets and attributes filled while it is made."""
+
+    def __init__(self, pattern):
+        self.names = set()
+        self.order = []
+        for name in pattern.split():
+            self.add(name)
+
+    def add(self, name):
+        self.names.add(name)
+        self.order.append(name)
+
+
+PARSED = {}
+
+
+def parsed(pattern):
+    if pattern not in PARSED:
+        PARSED[pattern] = Parsed(pattern)
+    return PARSED[pattern]
+
+
+def test_objects_made_inside_and_caches_filled_at_the_first_call_are_no_side_effects():
+    class Lazy(nn.Module):
+        table = None
+
+        def forward(self, x):
+            if self.table is None:
+                self.table = torch.arange(3.0)
+            return x * len(Parsed("a b").order) + len(parsed("a b c").names) + self.table
+
+    PARSED.clear()
+    model = torch.compile(Lazy())
+    for i in range(4):
+        assert model(torch.full((3,), float(i))).tolist() == [
+            2 * i + 3 + k for k in (0.0, 1.0, 2.0)
+        ]
+    assert model.forward.cache_info() == (2, 2, 1, None)
