@@ -22,6 +22,12 @@ def _find(module: str, name: str) -> Any:
         found = known(module, name)
         if isinstance(found, StorageType | QuantizedType):
             return found
+    if module.startswith("graphtorch") and name.endswith(
+        "Storage"
+    ):  # a pickler in C wrote our names
+        found = known("torch", name)
+        if isinstance(found, StorageType):
+            return found
     return find_any(module, name)
 
 

@@ -125,7 +125,7 @@ def rebuild_array(array: Any, dtype: DType, where: Any, requires_grad: bool) -> 
 def rebuild_from_type(function: Any, kind: Any, args: tuple, state: Any) -> Tensor:
     """A tensor with attributes, or of a subclass."""
     tensor = function(*args)
-    if isinstance(kind, Constructor):
+    if isinstance(kind, Constructor):  # Parameter
         kind = kind.type
     if not isinstance(kind, type) or not issubclass(kind, Tensor):
         raise UnpicklingError(f"{kind!r} is no class of tensors")
@@ -332,7 +332,7 @@ def resolve(module: str, name: str) -> Any:
         )
     constructor = allowed(path)
     if constructor is not None:
-        return constructor
+        return constructor.function  # the object itself, which the file may also keep
     if module.split(".")[0] == "builtins" or not module.isidentifier() and "." not in module:
         call = path
     else:

@@ -66,6 +66,14 @@ def allowed(path: str) -> Constructor | None:
     return None if found is None else found[1]
 
 
+def constructor_of(value: Any) -> Constructor | None:
+    """How a pickle may call an object, if the user allowed it."""
+    for _, constructor in _allowed.values():
+        if constructor.function is value:
+            return constructor
+    return None
+
+
 def builder_of(instance: Any) -> Any:
     """How BUILD sets the state of an instance of an allowed class; None if its class is not."""
     kind = type(instance)

@@ -169,6 +169,10 @@ class Unpickler:
 
     def _constructor(self, constructor: Any, args: Any) -> Constructor:
         if not isinstance(constructor, Constructor):
+            from .safe_globals import constructor_of
+
+            constructor = constructor_of(constructor) or constructor
+        if not isinstance(constructor, Constructor):
             raise UnpicklingError(
                 f"Trying to call reduce for unrecognized function {constructor!r}"
             )
