@@ -58,7 +58,7 @@ def _fast(op: Any, function: Callable[..., Tensor], kinds: str = "biufcV") -> Ca
 
     def operate(self: Tensor, other: Any) -> Any:
         if other.__class__ in _PLAIN:
-            if self._array.dtype.kind == "f":
+            if self._array.dtype.char in "efd":
                 return bind(op, (self, float(other)), {})
             return function(self, other)
         try:
@@ -95,7 +95,7 @@ def _fast_swapped(op: Any, function: Callable[..., Tensor]) -> Callable[..., Any
     slow = _operator(function, True)
 
     def operate(self: Tensor, other: Any) -> Any:
-        if other.__class__ in _PLAIN and self._array.dtype.kind == "f":
+        if other.__class__ in _PLAIN and self._array.dtype.char in "efd":
             return bind(op, (float(other), self), {})
         return slow(self, other)
 
