@@ -317,3 +317,22 @@ def test_dirac_and_gains():
     assert graphtorch.nn.init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain(
         "leaky_relu", 0.3
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"need_weights": False}, {"average_attn_weights": False}])
+def test_multi_head_attention_as_a_function(options):
+    def run(lib):
+        lib.manual_seed(0)
+        m = lib.nn.MultiheadAttention(8, 2, add_bias_kv=True)
+        x = lib.randn(5, 3, 8)
+        mask = lib.triu(lib.ones(5, 5), 1).bool()
+        y, w = lib.nn.functional.multi_head_attention_forward(
+            x, x, x, 8, 2, m.in_proj_weight, m.in_proj_bias, m.bias_k, m.bias_v, False, 0.0,
+            m.out_proj.weight, m.out_proj.bias, attn_mask=mask, **options,
+        )  # fmt: skip
+        return y.detach().numpy(), None if w is None else w.detach().numpy()
+
+    for a, e in zip(run(graphtorch), run(torch), strict=True):
+        assert (a is None) == (e is None)
+        if e is not None:
+            np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
