@@ -56,6 +56,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.left, self.now, self.since = list(names), "", time.monotonic()
+        self.dead = False
 
     def poll(self, seconds: float) -> Iterator[Report]:
         """Reports that have come; a dead or late worker gives the report of what it died on."""
@@ -71,10 +72,11 @@ class _Worker:
         except EOFError:
             if self.left:
                 yield self._lost("the process died")
-        if self.now and time.monotonic() - self.since > seconds:
+        if not self.dead and self.now and time.monotonic() - self.since > seconds:
             yield self._lost(f"no answer in {seconds:.0f} s")
 
     def _lost(self, why: str) -> Report:
+        self.dead = True
         self.process.kill()
         self.process.join()
         report = Report(self.now or self.left[0])
@@ -101,7 +103,7 @@ def run(
             if not worker.left:
                 worker.process.join()
                 crew[i] = None  # type: ignore[call-overload]
-            elif not worker.process.is_alive() and not worker.pipe.poll(0):
+            elif worker.dead:
                 crew[i] = _Worker(entries, worker.left, limit)
         crew = [w for w in crew if w is not None]
         time.sleep(0.02)
