@@ -24,6 +24,8 @@ def explain(function: CompiledFunction) -> str:
     ]
     if function.left is not None:
         lines.append(f"  left to eager: {function.left}")
+    elif function.history and not function.variants:
+        lines.append(f"  {function.history[-1]}")
     for variant in function.variants:
         lines += ["  " + line for line in _variant(variant)]
     return "\n".join(lines) + "\n"
