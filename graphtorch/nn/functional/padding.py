@@ -121,8 +121,10 @@ def interpolate(
 ) -> Tensor:
     """Resample [N, C, *spatial]; modes nearest, nearest-exact, linear, bilinear, trilinear, bicubic, area."""
     dims = input.ndim - 2
-    if antialias:
-        raise NotImplementedError("interpolate(antialias=True) is not supported")
+    if antialias and (mode not in ("bilinear", "bicubic") or input.ndim != 4):
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     if (size is None) == (scale_factor is None):
         raise ValueError(
             "only one of size or scale_factor should be defined"
@@ -141,6 +143,10 @@ def interpolate(
         )
         sizes = tuple(int(n * f) for n, f in zip(spatial, factors, strict=True))
         scales = [None] * dims if recompute_scale_factor else list(factors)
+    if antialias:
+        from .antialias import resample
+
+        return resample(input, sizes, scales, mode, bool(align_corners))
     if mode == "area":
         from .adaptive_pooling import _adaptive_average
 
