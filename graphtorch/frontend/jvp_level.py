@@ -28,10 +28,11 @@ from .tensor import Tensor
 # one operand, and linear in it
 LINEAR = frozenset(
     "reshape permute expand slice flip windows diagonal sum mean copy neg cast tril triu windows_add"
-    " avg_pool avg_pool_backward adaptive_avg_pool cumsum".split()
+    " avg_pool avg_pool_backward adaptive_avg_pool cumsum real imag conj view_as_real view_as_complex fft_c2c"
+    " fft_r2c fft_c2r".split()
 )
 # linear in all floating operands together
-JOINTLY_LINEAR = frozenset("concat slice_update diagonal_update add sub".split())
+JOINTLY_LINEAR = frozenset("concat slice_update diagonal_update add sub complex".split())
 # linear in the operands at these places, the others being indices or masks
 LINEAR_AT = {"take": (0,), "gather": (0,), "index": (0,), "where": (1, 2), "index_add": (0, 2),
              "scatter_add": (0, 2), "scatter": (0, 2), "index_put": (0, 1), "max_pool_backward": (0,)}  # fmt: skip
@@ -158,6 +159,10 @@ def push(op: Op, values: Any, tangents: list[Tensor | None], found: Any, attrs: 
         raise UnsupportedError(
             message(f"forward-mode differentiation: op {name} has no derivative")
         )
+    if "conjugates" in op.meta and any(
+        type_of(x).dtype.kind == "c" for x in values if isinstance(x, Tensor)
+    ):
+        return _not_holomorphic(op, values, tangents, found, attrs)
     if op.kind == "pointwise" or (len(values) == 1 and op.kind == "composite" and _diagonal(op)):
         return _pointwise(op, values, tangents, found, attrs)
     return reverse_twice(op, values, tangents, found, attrs)
@@ -206,10 +211,45 @@ def _pointwise(op: Op, values: Any, tangents: list[Tensor | None], found: Any, a
     return _total(parts) if parts else None
 
 
+def _not_holomorphic(
+    op: Op, values: Any, tangents: list[Tensor | None], found: Any, attrs: Any
+) -> Any:
+    """A real function of complex elements: its gradient for g = 1 is conj(df), so dy = Re(conj(grad) t)."""
+    if (
+        found.__class__ is tuple
+        or found.dtype.kind == "c"
+        or found._array.shape != values[0]._array.shape
+    ):
+        raise UnsupportedError(
+            message(
+                f"forward-mode differentiation of {op.name} for complex tensors is not supported"
+            )
+        )
+    one = ops.full(shape=found._array.shape, value=1, dtype=found.dtype)
+    parts = []
+    for i, tangent in enumerate(tangents):
+        if tangent is not None:
+            needs = tuple([j == i for j in range(len(values))])
+            gradient = plan_for(op, needs)(values, found, one, attrs)[i]
+            parts.append(ops.real(ops.mul(ops.conj(gradient), tangent)))
+    return _total(parts)
+
+
 def reverse_twice(
     op: Op, values: Any, tangents: list[Tensor | None], found: Any, attrs: Any
 ) -> Any:
     """J t as the derivative, along t, of the linear function g -> J^T g."""
+    given = [
+        x
+        for x in (*values, *(found if found.__class__ is tuple else (found,)))
+        if isinstance(x, Tensor)
+    ]
+    if any(x.dtype.kind == "c" for x in given):
+        raise UnsupportedError(
+            message(
+                f"forward-mode differentiation of {op.name} for complex tensors is not supported"
+            )
+        )
     needs = tuple([t is not None for t in tangents])
     results = found if found.__class__ is tuple else (found,)
     level = GradLevel()

@@ -26,10 +26,16 @@ from .op import OPS, Op
 Shape = tuple[int, ...]
 Rule = Callable[..., Any]
 
-# composites that work element by element, as their names do not say
+# composites and host rows that work element by element, as their kinds do not say
 ELEMENTWISE = frozenset(
     "gelu gelu_backward silu silu_backward softplus log_sigmoid elu leaky_relu mish hardtanh hardsigmoid"
-    " hardswish dropout".split()
+    " hardswish dropout i0 i1 i0e i1e bessel_j0 bessel_j1 bessel_y0 bessel_y1 scaled_modified_bessel_k0"
+    " scaled_modified_bessel_k1 modified_bessel_k0 modified_bessel_k1 airy_ai spherical_bessel_j0 complex conj"
+    " real imag view_as_real view_as_complex angle complex_sign zeta polygamma igamma igammac erfcx log_ndtr"
+    " ndtri chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w"
+    " shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v"
+    " shifted_chebyshev_polynomial_w hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l"
+    " legendre_polynomial_p".split()
 )
 ELEMENTWISE_LOSSES = frozenset(
     "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits"
@@ -37,15 +43,18 @@ ELEMENTWISE_LOSSES = frozenset(
 )
 # rows whose operands may have any number of leading batch dims
 LEADING = frozenset(
-    "tril triu inverse solve det slogdet cholesky qr eigh svd scaled_dot_product_attention"
+    "tril triu inverse solve det slogdet cholesky qr eigh svd inverse_ex cofactor lu geqrf eigvalsh eig"
+    " eigvals svdvals cholesky_ex ldl ldl_solve solve_triangular zero_pivot permutation_matrix scaled_dot_product_attention"
     " scaled_dot_product_attention_backward".split()
 )
 # rows with one attribute `dim`, or a tuple `dims`, and results of the operands' rank
 ALONG_DIM = frozenset(
     "softmax log_softmax softmax_backward log_softmax_backward sort topk cumsum cumprod logcumsumexp"
-    " cummax cummin argmax argmin concat gather scatter_add scatter".split()
+    " cummax cummin argmax argmin concat gather scatter_add scatter scatter_prod scatter_extreme".split()
 )
-ALONG_DIMS = frozenset("sum prod amax amin any all mean var logsumexp flip windows".split())
+ALONG_DIMS = frozenset(
+    "sum prod amax amin any all mean var logsumexp flip windows fft_c2c fft_r2c fft_c2r".split()
+)
 SIZED_BY_VALUES = frozenset("nonzero unique masked_select bincount".split())
 
 

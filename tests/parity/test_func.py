@@ -236,6 +236,18 @@ def randomness(t):
     return different, same, (dropped == 0).any(), (dropped[0] == dropped[1]).all()
 
 
+def complex_values(t):
+    x, v = data(t, 6), data(t, 6, seed=1)
+    z, w = t.complex(x, v), t.complex(v, x * 2)
+    return (
+        t.func.jvp(lambda x: t.fft.fft(x).abs(), (x,), (v,)),
+        t.func.jvp(lambda z: (z * z).exp(), (z,), (w,)),
+        t.func.jvp(lambda z: z.abs() + (z * z.conj()).real + z.angle(), (z,), (w,)),
+        t.func.grad(lambda x: t.fft.rfft(x).abs().sum())(x),
+        t.vmap(lambda x: t.fft.fft(x).abs())(data(t, 3, 4)),
+    )
+
+
 def printed(t):
     texts = []
 
