@@ -208,7 +208,7 @@ _LATER = {
     ).split(), "frontend.random_counts"),
     "Future": "futures", "GradScaler": "amp", "Event": "cuda", "Stream": "cuda",
     "compile": "frontend.compile", "ScriptModule": "jit", "ScriptFunction": "jit", "PyTorchFileReader": "frontend.archive", "vmap": "func", "is_anomaly_enabled": "autograd", "is_anomaly_check_nan_enabled": "autograd", "autocast": "amp", "sinc": "special", "i0": "special", "polygamma": "special", "stft": "frontend.functional.spectral",
-    "istft": "frontend.functional.spectral", "igamma": "special", "igammac": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.untyped_storage",
+    "istft": "frontend.functional.spectral", "igamma": "special", "igammac": "special", "OutOfMemoryError": "cuda", "UntypedStorage": "frontend.untyped_storage", "TypedStorage": "frontend.typed_storage",
     **{f"{kind}Storage": "storage" for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool", "ComplexFloat", "ComplexDouble")},
     **dict.fromkeys(("sparse_coo_tensor", "sparse_csr_tensor"), "frontend.sparse_functions"),
     "save": "frontend.serialization", "load": "frontend.serialization",

@@ -1,4 +1,4 @@
-"""`torch.storage`: see `frontend/untyped_storage.py`."""
+"""`torch.storage`: see `frontend/untyped_storage.py` and `frontend/typed_storage.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from . import absent
-from .frontend.untyped_storage import TypedStorage as TypedStorage
+from .frontend.typed_storage import TypedStorage as TypedStorage
 from .frontend.untyped_storage import UntypedStorage as UntypedStorage
 
 _TypedStorage = TypedStorage
@@ -21,7 +21,7 @@ def _load_from_bytes(data: bytes) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    from .frontend.untyped_storage import LEGACY_STORAGES
+    from .frontend.typed_storage import LEGACY_STORAGES
 
     if name in LEGACY_STORAGES:
         return LEGACY_STORAGES[name]

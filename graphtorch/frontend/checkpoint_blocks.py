@@ -12,9 +12,9 @@ import numpy as np
 
 from ..ir.types import DType
 from .tensor import Tensor
+from .typed_storage import TypedStorage
 from .untyped_storage import (
     STORAGE_NAMES,
-    TypedStorage,
     UntypedStorage,
     bytes_between,
     span,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .device import device
-from .untyped_storage import TypedStorage, UntypedStorage
+from .typed_storage import TypedStorage
+from .untyped_storage import UntypedStorage
 
 Locate = Callable[
     [np.ndarray, str], UntypedStorage

@@ -22,8 +22,9 @@ from . import checkpoint_legacy
 from .checkpoint_location import Locate, locator
 from .checkpoint_unsafe import unpickler_of
 from .checkpoint_values import StorageType, refuse_quantized, resolve
+from .typed_storage import TypedStorage
 from .unpickle import Unpickler
-from .untyped_storage import TypedStorage, UntypedStorage, swapped
+from .untyped_storage import UntypedStorage, swapped
 
 _OPTION = "Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but it can result in arbitrary code execution. Do it only if you got the file from a trusted source."
 

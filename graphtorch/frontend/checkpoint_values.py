@@ -19,8 +19,9 @@ from .device import device
 from .formats import layout, memory_format
 from .size import Size
 from .tensor import Tensor
+from .typed_storage import TypedStorage
 from .unpickle import Constructor, buildable
-from .untyped_storage import STORAGE_NAMES, TypedStorage, UntypedStorage, check_inside, over_storage
+from .untyped_storage import STORAGE_NAMES, UntypedStorage, check_inside, over_storage
 
 
 class StorageType:

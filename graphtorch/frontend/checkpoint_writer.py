@@ -24,7 +24,8 @@ from .device import device
 from .formats import layout, memory_format, strided
 from .size import Size
 from .tensor import Tensor
-from .untyped_storage import LEGACY_STORAGES, STORAGE_NAMES, TypedStorage, UntypedStorage
+from .typed_storage import LEGACY_STORAGES, TypedStorage
+from .untyped_storage import STORAGE_NAMES, UntypedStorage
 
 _ALIGNMENT = 64
 _DEEPEST = 20_000

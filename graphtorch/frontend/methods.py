@@ -49,7 +49,8 @@ from .storage import (
     stride,
 )  # fmt: skip
 from .tensor import Tensor
-from .untyped_storage import TypedStorage, UntypedStorage, set_
+from .typed_storage import TypedStorage, set_
+from .untyped_storage import UntypedStorage
 
 _stack = dispatch._stack
 

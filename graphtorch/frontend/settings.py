@@ -7,7 +7,8 @@ from typing import Any
 from .autocasting import get_autocast_dtype as get_autocast_dtype
 from .autocasting import is_autocast_enabled as is_autocast_enabled
 from .tensor import Tensor
-from .untyped_storage import TypedStorage, UntypedStorage
+from .typed_storage import TypedStorage
+from .untyped_storage import UntypedStorage
 
 
 def is_tensor(obj: Any) -> bool:
