@@ -168,14 +168,15 @@ class Tensor(Arithmetic):
                 raise TypeError(
                     f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
                 )
-            if value._array.shape != self._array.shape:
+            sparse = value.is_sparse  # type: ignore[attr-defined]
+            if (value.shape if sparse else value._array.shape) != self._array.shape:
                 raise RuntimeError(
                     message(
                         "assigned grad has data of a different size",
                         operands={"self": self.type_, "grad": value.type_},
                     )
                 )
-            if value._array.dtype != self._array.dtype:
+            if (value.dtype.numpy if sparse else value._array.dtype) != self._array.dtype:
                 raise RuntimeError(
                     message(
                         "assigned grad has data of a different type",

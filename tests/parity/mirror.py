@@ -123,6 +123,10 @@ def _rebuilt(array: np.ndarray, is_parameter: bool) -> Any:
 
 def _tensor(x: Any) -> Any:
     x = x.detach()
+    if x.is_sparse:
+        x = x.coalesce()
+        parts = _tensor(x.indices()), _tensor(x.values())
+        return graphtorch.sparse_coo_tensor(*parts, tuple(x.shape))
     if x.dtype in (torch.bfloat16, torch.float16):
         return graphtorch.from_numpy(x.float().numpy().copy()).to(ours(x.dtype))
     return graphtorch.from_numpy(np.array(x.resolve_conj().numpy(), copy=True, order="K"))
