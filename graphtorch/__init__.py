@@ -242,7 +242,9 @@ def __getattr__(name: str) -> Any:
             if error.name != f"{__name__}.{name}":
                 raise
     elif name in ("igamma", "igammac"):
-        return getattr(import_module(f"{__name__}.special"), {"igamma": "gammainc"}.get(name, "gammaincc"))
+        return getattr(
+            import_module(f"{__name__}.special"), {"igamma": "gammainc"}.get(name, "gammaincc")
+        )
     elif name in _LATER:
         found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         globals()[name] = found

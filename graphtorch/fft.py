@@ -246,4 +246,5 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of `fftshift`."""
     return _shifted(check_tensor("ifftshift", input), dim, True)
 
+
 __getattr__ = absent.names_of(__name__)

@@ -39,4 +39,5 @@ def _is_zipfile(f: _Any) -> bool:
     f.seek(start)
     return head == b"PK\x03\x04"
 
+
 __getattr__ = absent.names_of(__name__)

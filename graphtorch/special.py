@@ -196,4 +196,5 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     zero = ops.logical_and(ops.eq(a, 0), ops.logical_not(ops.isnan(b)))
     return ops.where(zero, 0.0, ops.mul(a, ops.log1p(ops.where(zero, 0.0, b))))
 
+
 __getattr__ = absent.names_of(__name__)

@@ -38,4 +38,5 @@ def Variable(data: Tensor, requires_grad: bool = False, volatile: bool | None = 
     """What a tensor was once wrapped in; returns the tensor itself."""
     return data.detach().requires_grad_(requires_grad) if requires_grad else data
 
+
 __getattr__ = absent.names_of(__name__)

@@ -354,4 +354,5 @@ def hessian(
 
     return jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
 
+
 __getattr__ = absent.names_of(__name__)

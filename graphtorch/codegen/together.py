@@ -146,24 +146,12 @@ def _small_ones(program: Program, keys: Sequence[str | None]) -> list[list[int]]
     members: dict[int, list[int]] = {}
     for number in range(len(program.steps)):
         members.setdefault(quotient.find(number), []).append(number)
-    edges = {(quotient.find(a), quotient.find(b)) for a, b in _dependences(program.steps)}
-    return _ordered(members, edges)
+    return [members[group] for group in quotient.order()]
 
 
 def _path(quotient: Quotient, a: int, b: int) -> bool:
     """Whether b waits for a; merging would hide an edge between them, not close a cycle."""
     return quotient.find(b) in quotient.after[quotient.find(a)]
-
-
-def _ordered(members: dict[int, list[int]], edges: set[tuple[int, int]]) -> list[list[int]]:
-    """A topological order that stays close to the old one: a group comes as early as it can."""
-    import networkx as nx
-
-    graph = nx.DiGraph()
-    graph.add_nodes_from(members)
-    graph.add_edges_from((a, b) for a, b in edges if a != b)
-    first = {group: numbers[0] for group, numbers in members.items()}
-    return [members[g] for g in nx.lexicographical_topological_sort(graph, key=first.__getitem__)]
 
 
 def _dependences(steps: Sequence[Step]) -> set[tuple[int, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 from types import ModuleType
@@ -36,7 +35,7 @@ def _home(name: str) -> str:
     return "graphtorch." + name if name.startswith("functorch") else "graph" + name
 
 
-class _TorchFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _TorchFinder:
     """Resolves `torch` and `torch.x.y` to the graphtorch modules of the same path."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from .device import CPU, device
 from .random_stream import RandomStream
 from .tensor import Tensor, wrap
 
+_starting = threading.Lock()
 _DEFAULT_SEED = 67280421310721  # what PyTorch gives a new Generator
 
 
@@ -34,7 +36,16 @@ class Generator:
         where = _device(device)
         if where.type != "cpu":
             raise RuntimeError(f"graphtorch has CPU generators only, not {where}")
-        self._stream = RandomStream(_DEFAULT_SEED)
+        self._first_seed = _DEFAULT_SEED
+        self._started: RandomStream | None = None
+
+    @property
+    def _stream(self) -> RandomStream:
+        """Made at the first draw: importing NumPy's generators takes longer than most of this package."""
+        if self._started is None:
+            with _starting:
+                self._started = self._started or RandomStream(self._first_seed)
+        return self._started
 
     @property
     def device(self) -> device:
@@ -98,7 +109,11 @@ class Draws:
     """Arrays of any shape from one generator: what the random ops and the functions below call."""
 
     def __init__(self, generator: Generator):
-        self.stream = generator._stream
+        self.generator = generator
+
+    @property
+    def stream(self) -> RandomStream:
+        return self.generator._stream
 
     def uniform(self, shape: tuple, dtype: np.dtype, low: float, high: float) -> np.ndarray:
         """Uniform in [low, high)."""
@@ -169,7 +184,7 @@ def _count(shape: tuple) -> int:
 
 
 default_generator = Generator()
-default_generator.seed()
+default_generator._first_seed = int.from_bytes(os.urandom(8), "little")  # like PyTorch's
 default_draws = Draws(default_generator)
 set_generator(default_draws)
 

@@ -26,6 +26,7 @@ import os
 import sys
 import sysconfig
 import types
+from contextvars import ContextVar
 from typing import Any
 
 from ..errors import PACKAGE
@@ -119,8 +120,12 @@ class Watcher:
             self.tracer.leave("print() writes at every call; a replay would not", "print")
         elif function is builtins.input or function is builtins.open:
             self.tracer.leave(f"{function.__name__}() cannot be replayed", function.__name__)
+        elif isinstance(owner := getattr(function, "__self__", None), ContextVar):
+            self.tracer.leave(
+                f"ContextVar.{function.__name__}() depends on who calls; a replay would not ask",
+                function.__name__,
+            )
         else:
-            owner = getattr(function, "__self__", None)
             module = getattr(function, "__module__", None) or getattr(owner, "__name__", None)
             if module in _IMPURE_MODULES or type(owner).__module__ in (
                 "_random",

@@ -97,7 +97,9 @@ def rand(
     tensor([0.4963, 0.7682])
     """
     if dtype is not None and dtype.kind == "c":
-        parts = rand(*_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device)
+        parts = rand(
+            *_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device
+        )
         return _of_parts(parts, out, requires_grad)
     dtype = _float_dtype(dtype or (out.dtype if out is not None else None), "check_uniform_bounds")
     options = {"device": device, "requires_grad": requires_grad, "out": out}
@@ -117,7 +119,9 @@ def randn(
     tensor([ 1.5410, -0.2934, -2.1788])
     """
     if dtype is not None and dtype.kind == "c":  # each part has half of the variance
-        parts = randn(*_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device)
+        parts = randn(
+            *_size(args, size), 2, generator=generator, dtype=part_of(dtype), device=device
+        )
         return _of_parts(ops.mul(parts, math.sqrt(0.5)), out, requires_grad)
     dtype = _float_dtype(dtype or (out.dtype if out is not None else None), "normal_kernel_cpu")
     options = {"device": device, "requires_grad": requires_grad, "out": out}

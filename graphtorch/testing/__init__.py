@@ -213,4 +213,5 @@ def make_tensor(
         x = x.masked_fill(x == 0, 1)
     return x.requires_grad_(True) if requires_grad else x
 
+
 __getattr__ = absent.names_of(__name__)

@@ -101,7 +101,7 @@ def test_a_write_into_a_tensor_with_history_leaves():
 
 def test_the_backward_reads_an_argument_with_strides():
     f = torch.compile(lambda x, w: (x @ w).sum())
-    for i in range(3):
+    for _ in range(3):
         x = torch.randn(5, 4).t()
         w = torch.randn(5, 2, requires_grad=True)
         f(x, w).backward()

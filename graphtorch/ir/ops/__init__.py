@@ -22,7 +22,6 @@ from . import (
     convolution,
     creation,
     ctc,
-    ctc,
     elimination,
     factorization,
     fourier,

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError
 from ..op import SAME, Op
 from ..op import pointwise as _pointwise
 from ..types import DType, TensorType, bool_

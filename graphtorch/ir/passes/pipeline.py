@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..graph import Graph, Node
+from ..graph import Graph
 from .align_shapes import align_shapes
 from .cse import cse
 from .dce import dce

@@ -333,9 +333,13 @@ def gaussian_nll_loss(
     if tuple(var.shape) != tuple(input.shape):
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = var.unsqueeze(-1)
-        elif input.ndim != var.ndim or sum(
-            theirs for own, theirs in zip(input.shape, var.shape, strict=True) if own != theirs
-        ) != 1:
+        elif (
+            input.ndim != var.ndim
+            or sum(
+                theirs for own, theirs in zip(input.shape, var.shape, strict=True) if own != theirs
+            )
+            != 1
+        ):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
