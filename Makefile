@@ -21,10 +21,10 @@ demo: .venv/installed  ## train on real data, eager and compiled, and write the 
 	$(BIN)/python -m graphtorch report examples/digits.py --model mlp --epochs 1 --out ir-report
 
 test: .venv/installed  ## everything that needs neither torch nor a GPU
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/parity
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0 tests --ignore=tests/parity
 
 parity: .venv/parity  ## against PyTorch 2.13
-	GRAPHTORCH_REQUIRE_TORCH=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/parity
+	GRAPHTORCH_REQUIRE_TORCH=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart=0 tests/parity
 
 conformance: .venv/parity  ## PyTorch's whole op_db, and third-party programs where $GRAPHTORCH_CONFORMANCE names their folder; rewrites docs/
 	$(BIN)/python -m tests.parity.opdb --all --quiet --check --workers 2 --write docs/op_db.md

@@ -12,6 +12,7 @@ every public function a new code object that asks (`install`).  The function obj
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 import types
@@ -146,9 +147,27 @@ def _asking(public: Any, original: Callable) -> Callable:
     return ask
 
 
-def _trampoline(*args: Any, **kwargs: Any) -> Any:
-    ask: Any = "ask"  # a constant of the code, replaced for every function
-    return ask(args, kwargs)
+@functools.cache
+def _trampoline(free: int) -> types.CodeType:
+    """The code that asks, with as many free variables as the code it stands in for.
+
+    They must be real ones: a frame's `f_locals` reads the cells that the code's first instruction
+    fetches from the closure.  The constant "ask" is replaced for every function.
+    """
+    names = [f"free{i}" for i in range(free)]
+    lines = [
+        "def outer():",
+        *(f"    {name} = None" for name in names),
+        "    def trampoline(*args, **kwargs):",
+        "        ask = 'ask'",
+        *(f"        if 0: {name}" for name in names),
+        "        return ask(args, kwargs)",
+        "    return trampoline",
+    ]
+    scope: dict[str, Any] = {}
+    exec(compile("\n".join(lines), __file__, "exec"), scope)
+    code: types.CodeType = scope["outer"]().__code__
+    return code
 
 
 def _replace(function: types.FunctionType) -> None:
@@ -163,7 +182,7 @@ def _replace(function: types.FunctionType) -> None:
     original.__kwdefaults__ = function.__kwdefaults__
     original.__qualname__, original.__module__ = function.__qualname__, function.__module__
     originals[function] = original
-    template = _trampoline.__code__
+    template = _trampoline(len(function.__code__.co_freevars))
     ask = _asking(function, original)
     function.__code__ = template.replace(
         co_consts=tuple([ask if c == "ask" else c for c in template.co_consts]),
