@@ -7,7 +7,7 @@ Inside a listed function autocast is off: what it calls gets operands that are c
 
 from __future__ import annotations
 
-import inspect
+import functools
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..ir.types import DType, bfloat16, float16, float32
+from .stand_in import stand_in
 from .tensor import Tensor
 
 # to the narrow type: products
@@ -160,37 +161,13 @@ def _mixed(original: Callable, args: tuple, kwargs: dict) -> Any:
         return original(*cast(args, float32), **cast(kwargs, float32)).to(x.dtype)
 
 
-def _trampoline(*args: Any, **kwargs: Any) -> Any:
-    asked: Any = "asked"  # a constant of the code, replaced for every function
-    return asked(args, kwargs)
-
-
-def _asked(original: Callable, rule: Callable) -> Callable:
+def _asked(rule: Callable, original: Callable) -> Callable:
     def run(args: tuple, kwargs: dict) -> Any:
         if state.now is not None:
             return rule(original, args, kwargs)
         return original(*args, **kwargs)
 
     return run
-
-
-def _replace(function: types.FunctionType, rule: Callable) -> None:
-    signature = inspect.signature(function)
-    original = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__,
-        function.__closure__,
-    )  # fmt: skip
-    original.__kwdefaults__ = function.__kwdefaults__
-    original.__qualname__, original.__module__ = function.__qualname__, function.__module__
-    template, run = _trampoline.__code__, _asked(original, rule)
-    function.__code__ = template.replace(
-        co_consts=tuple([run if c == "asked" else c for c in template.co_consts]),
-        co_freevars=function.__code__.co_freevars,
-        co_name=function.__code__.co_name,
-    )
-    function.__defaults__ = None
-    function.__kwdefaults__ = None
-    function.__signature__ = signature  # type: ignore[attr-defined]
 
 
 def install() -> None:
@@ -218,7 +195,7 @@ def install() -> None:
             function = getattr(places[place], name, None)
             if isinstance(function, types.FunctionType) and id(function) not in done:
                 done.add(id(function))
-                _replace(function, rule)
+                stand_in(function, functools.partial(_asked, rule))
 
 
 # ---- PyTorch's switches

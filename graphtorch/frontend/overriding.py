@@ -19,6 +19,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .stand_in import stand_in
 from .tensor import Tensor
 
 
@@ -147,51 +148,10 @@ def _asking(public: Any, original: Callable) -> Callable:
     return ask
 
 
-@functools.cache
-def _trampoline(free: int) -> types.CodeType:
-    """The code that asks, with as many free variables as the code it stands in for.
-
-    They must be real ones: a frame's `f_locals` reads the cells that the code's first instruction
-    fetches from the closure.  The constant "ask" is replaced for every function.
-    """
-    names = [f"free{i}" for i in range(free)]
-    lines = [
-        "def outer():",
-        *(f"    {name} = None" for name in names),
-        "    def trampoline(*args, **kwargs):",
-        "        ask = 'ask'",
-        *(f"        if 0: {name}" for name in names),
-        "        return ask(args, kwargs)",
-        "    return trampoline",
-    ]
-    scope: dict[str, Any] = {}
-    exec(compile("\n".join(lines), __file__, "exec"), scope)
-    code: types.CodeType = scope["outer"]().__code__
-    return code
-
-
 def _replace(function: types.FunctionType) -> None:
     """Let a function ask first; the object stays the same."""
-    if function in originals:
-        return
-    signature = inspect.signature(function)
-    original = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__,
-        function.__closure__,
-    )  # fmt: skip
-    original.__kwdefaults__ = function.__kwdefaults__
-    original.__qualname__, original.__module__ = function.__qualname__, function.__module__
-    originals[function] = original
-    template = _trampoline(len(function.__code__.co_freevars))
-    ask = _asking(function, original)
-    function.__code__ = template.replace(
-        co_consts=tuple([ask if c == "ask" else c for c in template.co_consts]),
-        co_freevars=function.__code__.co_freevars,
-        co_name=function.__code__.co_name,
-    )
-    function.__defaults__ = None
-    function.__kwdefaults__ = None
-    function.__signature__ = signature  # type: ignore[attr-defined]
+    if function not in originals:
+        originals[function] = stand_in(function, functools.partial(_asking, function))
 
 
 # names of the public namespaces that are not asked about: questions, settings, switches
